@@ -1,0 +1,589 @@
+//! The Controller: commands in, equilibria out, outputs safe whenever nobody answers for them.
+//!
+//! ```text
+//! boot ─► safe ──commit, arm──► ready ◄──shots──► running
+//!          ▲ ▲                    │ deadman, safe    │
+//!          │ └────────────────────┴──────────────────┘
+//!          └──clear── faulted ◄── (any state) a board error
+//! ```
+//! # Design
+//! One `poll` drains the link, judges the deadman, lets the board work and hands results to the link. A command is
+//! only taken when its answer fits into the link's send buffer, so answers are never lost.
+//! # Notes
+//! A deadman is no fault: shots in progress go back to the queue and run again, under their ids, after `Arm`.
+
+use xyloop_protocol::{
+    greeting::Greeting,
+    link::{self, Link},
+    message::{
+        self, Bytes, Command, Contrast, Counts, Equilibrium, Event, Fault, Generation, Identity, Limits, LinkCounts,
+        Plan, ReadOut, Reason, Refusal, Report, Request, SafeCause, State, Status,
+    },
+    units::DacCode,
+    wiring::Wiring,
+};
+
+use crate::{
+    board::{Board, BoardError},
+    contrast::ContrastSums,
+    generations::Generations,
+    settle,
+    shot::{Frame, Shots, equilibria_of, kept_bytes},
+    slots::Slots,
+    storage::{Sizes, Storage},
+};
+
+/// Room the link's send buffer must have before a command is taken.
+const REPLY_ROOM: usize = 256;
+
+/// Contrast sums are offered up to this number of output sites (their phases travel beside the sums).
+const MOST_OUTPUTS_WITH_CONTRAST: usize = 64;
+
+/// Who the device is, what it is wired to and what it does when left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Identification<'a> {
+    /// Who made it.
+    pub vendor: &'a str,
+    /// What it is.
+    pub model: &'a str,
+    /// Which one it is.
+    pub serial: &'a str,
+    /// Drawn anew at every start.
+    pub boot_id: u32,
+    /// What is connected to what.
+    pub wiring: Wiring<'a>,
+    /// Outputs go safe after this silence, milliseconds.
+    pub deadman_ms: u16,
+    /// The safe table: one code per coupling.
+    pub safe_couplings: &'a [DacCode],
+    /// The safe table: two codes per site.
+    pub safe_fields: &'a [DacCode],
+}
+
+/// What drives the outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outputs {
+    Safe(SafeCause),
+    Latched,
+}
+
+/// The device logic over a board.
+pub struct Controller<'a, B> {
+    board: B,
+    link: Link<'a>,
+    who: Identification<'a>,
+    sizes: Sizes,
+    generations: Generations<'a>,
+    shots: Shots<'a>,
+    plan: Option<Plan>,
+    outputs: Outputs,
+    fault: Option<Fault>,
+    counts: Counts,
+    message_in: &'a mut [u8],
+    message_out: &'a mut [u8],
+    started_us: Option<u64>,
+    session: Option<u32>,
+    /// Last moment at which somebody answered for the outputs.
+    alive_us: u64,
+    /// The host has to be told of a state it did not ask for.
+    announce: bool,
+}
+
+impl<'a, B: Board> Controller<'a, B> {
+    /// A device at reset: its outputs are safe before this returns. The error names the slice that is too short.
+    pub fn new(
+        mut board: B,
+        who: Identification<'a>,
+        slots_of: (usize, usize),
+        storage: Storage<'a>,
+        link: link::Config,
+    ) -> Result<Self, &'static str> {
+        let (slots, result_bytes) = slots_of;
+        let sizes = Sizes {
+            sites: usize::from(who.wiring.sites),
+            couplings: who.wiring.couplings.len(),
+            inputs: who.wiring.inputs.len(),
+            outputs: who.wiring.outputs.len(),
+            replicas: board.replicas(),
+            slots,
+            result_bytes,
+        };
+        storage.check(&sizes)?;
+        if who.safe_couplings.len() != sizes.couplings {
+            return Err("safe_couplings");
+        }
+        if who.safe_fields.len() != 2 * sizes.sites {
+            return Err("safe_fields");
+        }
+        board.make_safe(who.safe_couplings, who.safe_fields);
+        let mut link = Link::new(link::Role::Device, storage.link, link);
+        let greeting = Greeting::new(who.wiring.hash(), who.boot_id).to_bytes();
+        link.set_greeting(&greeting).map_err(|_| "greeting")?;
+        let s = sizes;
+        let with_contrast = if storage.contrast.is_empty() { 0 } else { s.generation() };
+        let trigonometry = if with_contrast == 0 { 0 } else { s.sites };
+        let committed = &mut storage.committed[..s.generation()];
+        let staged = &mut storage.staged[..s.generation()];
+        // What was never staged is safe.
+        committed[..s.couplings].copy_from_slice(who.safe_couplings);
+        committed[s.couplings..].copy_from_slice(who.safe_fields);
+        Ok(Self {
+            board,
+            link,
+            who,
+            sizes,
+            generations: Generations::new(s.couplings, committed, staged),
+            shots: Shots {
+                slots: Slots::new(
+                    &mut storage.slots[..s.slots],
+                    storage.inputs,
+                    storage.targets,
+                    storage.results,
+                    (s.inputs, s.outputs, s.result_bytes),
+                ),
+                contrast: ContrastSums::new(
+                    &mut storage.contrast[..with_contrast],
+                    &mut storage.trigonometry[..trigonometry],
+                ),
+                replicas: &mut storage.replicas[..s.replicas],
+                fields: &mut storage.fields[..2 * s.sites],
+                codes: &mut storage.codes[..s.sites],
+                sums: &mut storage.sums[..s.sites],
+                phases: &mut storage.phases[..s.sites],
+                free: &mut storage.free[..s.replicas * s.sites],
+                windows: &mut storage.windows[..s.replicas * s.sites],
+            },
+            plan: None,
+            outputs: Outputs::Safe(SafeCause::Reset),
+            fault: None,
+            counts: Counts::default(),
+            message_in: storage.message_in,
+            message_out: storage.message_out,
+            started_us: None,
+            session: None,
+            alive_us: 0,
+            announce: false,
+        })
+    }
+
+    /// Bytes that came from the host, any number of them.
+    pub fn receive(&mut self, now_us: u64, bytes: &[u8]) {
+        self.link.receive(now_us, bytes);
+    }
+
+    /// Writes frames that are due into `out` and returns their length; call until it is 0.
+    pub fn transmit(&mut self, now_us: u64, out: &mut [u8]) -> usize {
+        self.link.transmit(now_us, out)
+    }
+
+    /// Does whatever can be done now. Call after [`receive`](Self::receive), when the board has finished something,
+    /// and at [`next_wakeup_us`](Self::next_wakeup_us); at least every 20 ms while shots run.
+    pub fn poll(&mut self, now_us: u64) {
+        self.started_us.get_or_insert(now_us);
+        self.note_session(now_us);
+        self.take_commands(now_us);
+        self.judge_deadman(now_us);
+        if self.outputs == Outputs::Latched
+            && let Err(error) = self.run_shots(now_us)
+        {
+            self.latch_fault(error);
+        }
+        self.send_results();
+    }
+
+    /// When [`poll`](Self::poll) and [`transmit`](Self::transmit) have something to do without any input.
+    pub fn next_wakeup_us(&self) -> Option<u64> {
+        let deadman = (self.outputs == Outputs::Latched).then(|| self.deadman_at_us());
+        match (self.link.next_wakeup_us(), deadman) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The device's state.
+    pub fn state(&self) -> State {
+        match (self.fault, self.outputs) {
+            _ if self.started_us.is_none() => State::Boot,
+            (Some(fault), _) => State::Faulted(fault),
+            (None, Outputs::Safe(cause)) => State::Safe(cause),
+            (None, Outputs::Latched) if self.shots.slots.counts().0 > 0 => State::Running,
+            (None, Outputs::Latched) => State::Ready,
+        }
+    }
+
+    /// What was done since start.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The board, to look at or to tell about its own events.
+    pub fn board(&mut self) -> &mut B {
+        &mut self.board
+    }
+
+    /// The connection was cut (a socket closed): nobody answers for the outputs any more.
+    pub fn hang_up(&mut self) {
+        if self.outputs == Outputs::Latched {
+            self.shots.discard(&mut self.counts);
+            self.go_safe(SafeCause::Deadman);
+        }
+    }
+
+    fn note_session(&mut self, now_us: u64) {
+        let session = self.link.session();
+        if session == self.session {
+            return;
+        }
+        self.session = session;
+        if session.is_some() {
+            // Another connection does not know what the old one asked for or got: it asks anew, under the same shot
+            // ids, and is offered every finished shot that was not retired.
+            self.alive_us = now_us;
+            self.shots.discard(&mut self.counts);
+            self.shots.slots.drop_queued();
+            self.shots.slots.offer_again();
+            self.plan = None;
+        }
+    }
+
+    fn take_commands(&mut self, now_us: u64) {
+        let buffer = core::mem::take(&mut self.message_in);
+        while self.link.send_room() >= REPLY_ROOM.max(self.sizes.message()) {
+            let Some(length) = self.link.receive_message(buffer) else { break };
+            let bytes = buffer.get(..length).unwrap_or_default();
+            let (tag, answer) = match message::decode::<Request<'_>>(bytes) {
+                Some(request) => (request.tag, self.handle(&request.command, now_us)),
+                None => (0, Answer::refused(Reason::Malformed, length as u64)),
+            };
+            self.answer(tag, answer, now_us);
+        }
+        self.message_in = buffer;
+        if self.announce && self.link.send_room() >= REPLY_ROOM {
+            self.announce = false;
+            let state = self.state();
+            self.send(0, &Report::State(state));
+        }
+    }
+
+    fn handle(&mut self, command: &Command<'_>, now_us: u64) -> Answer {
+        let refuse_if_busy = |pending: usize| {
+            if pending > 0 { Err(Refusal { reason: Reason::Busy, detail: pending as u64 }) } else { Ok(()) }
+        };
+        let pending = self.shots.slots.counts().0;
+        if let Some(fault) = self.fault {
+            let allowed = [Command::Identify, Command::Status, Command::Clear, Command::Safe].contains(command)
+                || matches!(command, Command::Retire(_));
+            if !allowed {
+                return Answer::refused(Reason::Faulted, fault as u64);
+            }
+        }
+        let done: Result<(), Refusal> = match command {
+            Command::Identify => return Answer::Identity,
+            Command::Status => return Answer::Status,
+            Command::Collect(first) => {
+                return match refuse_if_busy(pending) {
+                    Ok(()) => Answer::Contrast(*first),
+                    Err(refusal) => Answer::Refused(refusal),
+                };
+            }
+            Command::Retire(through) => {
+                self.shots.slots.retire(*through);
+                return Answer::Nothing;
+            }
+            Command::Shot(shot) => match self.queue(shot) {
+                Ok(()) => return Answer::Nothing,
+                Err(refusal) => Err(refusal),
+            },
+            Command::Stage(stage) => self.generations.stage(stage),
+            Command::Commit(generation) => {
+                refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).map(|()| self.latch(now_us))
+            }
+            Command::Arm(generation) => self.arm(*generation, now_us),
+            Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| self.check(plan)).map(|()| {
+                self.plan = Some(*plan);
+                self.shots.contrast.reset();
+            }),
+            Command::Abort => {
+                self.shots.discard(&mut self.counts);
+                self.shots.slots.drop_queued();
+                if self.outputs == Outputs::Latched {
+                    // Stops what the board was doing and puts the trained fields back.
+                    self.latch(now_us);
+                }
+                Ok(())
+            }
+            Command::Safe => {
+                self.shots.discard(&mut self.counts);
+                self.go_safe(SafeCause::Asked);
+                self.announce = false;
+                Ok(())
+            }
+            Command::Clear => {
+                if self.fault.take().is_some() {
+                    self.outputs = Outputs::Safe(SafeCause::Cleared);
+                }
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => Answer::Done,
+            Err(refusal) => Answer::Refused(refusal),
+        }
+    }
+
+    fn queue(&mut self, shot: &message::Shot<'_>) -> Result<(), Refusal> {
+        if self.outputs != Outputs::Latched {
+            return Err(Refusal { reason: Reason::NotReady, detail: 0 });
+        }
+        if self.plan.is_none() {
+            return Err(Refusal { reason: Reason::NoPlan, detail: 0 });
+        }
+        self.shots.slots.push(shot)
+    }
+
+    fn arm(&mut self, generation: Generation, now_us: u64) -> Result<(), Refusal> {
+        match self.generations.current() {
+            Some(current) if current == generation => {
+                if self.outputs != Outputs::Latched {
+                    self.latch(now_us);
+                }
+                Ok(())
+            }
+            current => {
+                let detail = u64::from(current.map_or(0, |current| current.number));
+                Err(Refusal { reason: Reason::WrongGeneration, detail })
+            }
+        }
+    }
+
+    /// Puts the committed codes on the outputs.
+    fn latch(&mut self, now_us: u64) {
+        let mut latched = self.board.latch_couplings(self.generations.couplings());
+        for replica in 0..self.sizes.replicas {
+            latched = latched.and_then(|()| self.board.latch_fields(replica, self.generations.fields()));
+        }
+        match latched {
+            Ok(()) => {
+                self.outputs = Outputs::Latched;
+                self.alive_us = now_us;
+            }
+            Err(error) => self.latch_fault(error),
+        }
+    }
+
+    fn check(&self, plan: &Plan) -> Result<(), Refusal> {
+        let bad = |detail: usize| Refusal { reason: Reason::BadPlan, detail: detail as u64 };
+        let current = self.generations.current().unwrap_or_default();
+        if plan.generation != current {
+            return Err(Refusal { reason: Reason::WrongGeneration, detail: u64::from(current.number) });
+        }
+        let equilibria = equilibria_of(&plan.segments).map_err(bad)?;
+        if !settle::is_valid(&plan.settle) || !(1..=64).contains(&plan.reads) || plan.kick.duration_us == 0 {
+            return Err(bad(255));
+        }
+        let can_sum = self.shots.contrast.is_offered() && self.sizes.outputs <= MOST_OUTPUTS_WITH_CONTRAST;
+        if plan.read_out == ReadOut::Contrast && !can_sum {
+            return Err(bad(255));
+        }
+        let bytes = equilibria * kept_bytes(plan.read_out, self.sizes.sites, self.sizes.outputs);
+        if bytes > self.shots.slots.result_bytes() {
+            let detail = self.shots.slots.result_bytes() as u64;
+            return Err(Refusal { reason: Reason::OutOfRange, detail });
+        }
+        Ok(())
+    }
+
+    fn deadman_at_us(&self) -> u64 {
+        let heard = self.link.last_heard_us().unwrap_or(0).max(self.alive_us);
+        heard.saturating_add(u64::from(self.who.deadman_ms) * 1000)
+    }
+
+    fn judge_deadman(&mut self, now_us: u64) {
+        if self.outputs == Outputs::Latched && now_us >= self.deadman_at_us() {
+            self.shots.discard(&mut self.counts);
+            self.go_safe(SafeCause::Deadman);
+            self.counts.deadman += 1;
+        }
+    }
+
+    fn go_safe(&mut self, cause: SafeCause) {
+        self.board.make_safe(self.who.safe_couplings, self.who.safe_fields);
+        self.outputs = Outputs::Safe(cause);
+        self.announce = true;
+    }
+
+    fn latch_fault(&mut self, error: BoardError) {
+        self.shots.discard(&mut self.counts);
+        self.go_safe(SafeCause::Asked);
+        self.fault = Some(match error {
+            BoardError::Converter => Fault::Converter,
+            BoardError::Board => Fault::Board,
+            BoardError::Plant => Fault::Plant,
+        });
+    }
+
+    fn run_shots(&mut self, now_us: u64) -> Result<(), BoardError> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        if self.shots.slots.counts().0 == 0 {
+            return Ok(());
+        }
+        let converters = &self.who.wiring.converters;
+        let frame = Frame {
+            plan,
+            generations: &self.generations,
+            couplings: self.who.wiring.couplings,
+            outputs: self.who.wiring.outputs,
+            field_bits: converters.field_bits,
+            iq_bits: converters.iq_bits,
+        };
+        self.board.poll(now_us)?;
+        self.shots.poll(&mut self.board, &frame, &mut self.counts)?;
+        // What was just started should not wait for the next look.
+        self.board.poll(now_us)
+    }
+
+    fn send_results(&mut self) {
+        while let Some((index, ordinal)) = self.shots.slots.next_to_send() {
+            if self.link.send_room() < self.sizes.message() {
+                return;
+            }
+            let outputs = self.who.wiring.outputs;
+            let slot = *self.shots.slots.slot(index);
+            let Some(row) = slot.rows().get(ordinal) else { return };
+            let bytes = kept_bytes(slot.read_out, self.sizes.sites, outputs.len());
+            let kept = self.shots.slots.results(index);
+            let mut data = kept.get(ordinal * bytes..(ordinal + 1) * bytes).unwrap_or_default();
+            // The outputs alone travel with contrast; they are gathered in a scratch that is free between shots.
+            let mut gathered = [0; 2 * MOST_OUTPUTS_WITH_CONTRAST];
+            if slot.read_out == ReadOut::Contrast {
+                let words = gathered.as_chunks_mut::<2>().0.iter_mut();
+                for (word, site) in words.zip(outputs) {
+                    let at = 2 * usize::from(*site);
+                    word.copy_from_slice(data.get(at..at + 2).unwrap_or(&[0, 0]));
+                }
+                data = gathered.get(..2 * outputs.len()).unwrap_or_default();
+            }
+            let report = Report::Equilibrium(Equilibrium {
+                shot: slot.id,
+                segment: row.segment,
+                generation: slot.generation,
+                flags: row.flags,
+                settle_us: row.settle_us,
+                residual_turn: row.residual_turn,
+                moved_turn: row.moved_turn,
+                data: Bytes(data),
+            });
+            let event = Event { tag: 0, report };
+            let Some(bytes) = message::encode(&event, self.message_out) else { return };
+            if self.link.send(bytes).is_err() {
+                return;
+            }
+            self.shots.slots.mark_sent(index);
+        }
+    }
+
+    fn answer(&mut self, tag: u16, answer: Answer, now_us: u64) {
+        match answer {
+            Answer::Nothing => {}
+            Answer::Done => self.send(tag, &Report::Done),
+            Answer::Refused(refusal) => self.send(tag, &Report::Refused(refusal)),
+            Answer::Identity => self.send_identity(tag),
+            Answer::Status => {
+                let status = self.status(now_us);
+                self.send(tag, &Report::Status(status));
+            }
+            Answer::Contrast(first) => self.send_contrast(tag, first),
+        }
+    }
+
+    fn send(&mut self, tag: u16, report: &Report<'_>) {
+        if let Some(bytes) = message::encode(&Event { tag, report: *report }, self.message_out) {
+            // There is room: commands are only taken when there is.
+            let _ = self.link.send(bytes);
+        }
+    }
+
+    fn send_identity(&mut self, tag: u16) {
+        let (who, s) = (self.who, self.sizes);
+        let limits = Limits {
+            sites: s.sites as u16,
+            couplings: s.couplings as u32,
+            inputs: s.inputs as u16,
+            outputs: s.outputs as u16,
+            shot_slots: s.slots as u16,
+            result_bytes: s.result_bytes as u32,
+            replicas: s.replicas as u16,
+            max_message: s.message() as u16,
+            deadman_ms: who.deadman_ms,
+        };
+        self.send(
+            tag,
+            &Report::Identity(Identity {
+                vendor: who.vendor,
+                model: who.model,
+                serial: who.serial,
+                firmware: env!("CARGO_PKG_VERSION"),
+                boot_id: who.boot_id,
+                wiring_hash: who.wiring.hash(),
+                calibration_id: 0,
+                limits,
+            }),
+        );
+    }
+
+    fn status(&self, now_us: u64) -> Status {
+        let (pending, unretired) = self.shots.slots.counts();
+        let link = self.link.counters();
+        Status {
+            state: self.state(),
+            generation: self.generations.current().unwrap_or_default(),
+            uptime_us: now_us.saturating_sub(self.started_us.unwrap_or(now_us)),
+            shots_pending: pending as u16,
+            shots_unretired: unretired as u16,
+            counts: self.counts,
+            link: LinkCounts {
+                bytes_in: link.bytes_in,
+                bytes_out: link.bytes_out,
+                bad_frames: u64::from(link.framing.bad() + link.foreign_session),
+                resends: u64::from(link.resends),
+            },
+        }
+    }
+
+    fn send_contrast(&mut self, tag: u16, first: u32) {
+        let contrast = &self.shots.contrast;
+        let rest = contrast.sums().get(first as usize..).unwrap_or_default();
+        let most = self.sizes.message().saturating_sub(64) / 4;
+        let part = rest.get(..most).unwrap_or(rest);
+        let mut gathered = [0; 1024];
+        let mut count = 0;
+        for (word, sum) in gathered.as_chunks_mut::<4>().0.iter_mut().zip(part) {
+            *word = sum.to_le_bytes();
+            count += 4;
+        }
+        let report = Report::Contrast(Contrast {
+            shots: contrast.shots,
+            left_out: contrast.left_out,
+            saturated: contrast.saturated,
+            first,
+            sums: Bytes(gathered.get(..count).unwrap_or_default()),
+        });
+        self.send(tag, &report);
+    }
+}
+
+/// What a command is answered with, before it is put into a message.
+enum Answer {
+    Nothing,
+    Done,
+    Refused(Refusal),
+    Identity,
+    Status,
+    Contrast(u32),
+}
+
+impl Answer {
+    fn refused(reason: Reason, detail: u64) -> Self {
+        Self::Refused(Refusal { reason, detail })
+    }
+}

@@ -1,0 +1,352 @@
+//! The shot: kick, free phase, nudges and releases of one sample, segment by segment, on each replica of a board.
+//!
+//! Every replica walks through its own shot at its own pace: latch codes, wait, compare two windows, read, next
+//! segment. What a replica does depends on its shot alone, never on its neighbours, so results are the same on one
+//! replica and on many.
+
+use xyloop_protocol::{
+    message::{Counts, MAX_SEGMENTS, Plan, ReadOut, Segment},
+    units::{DacCode, Flags, IqCode, Turn},
+};
+
+use crate::{
+    board::{Board, BoardError, ReadKey},
+    contrast::ContrastSums,
+    generations::Generations,
+    nudge::{kick_codes, nudge_steps},
+    phase::{self, IqSum},
+    settle,
+    slots::{Row, Slots, Stage},
+};
+
+/// What a replica waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wait {
+    /// The end of a kick.
+    #[default]
+    Kick,
+    /// The settle policy's minimum time, then the first window.
+    Minimum,
+    /// The next window.
+    Window,
+}
+
+/// One replica's place in its shot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replica {
+    slot: Option<u16>,
+    segment: u8,
+    wait: Wait,
+    reads: u16,
+    elapsed_us: u32,
+    /// Noticed in this segment.
+    flags: Flags,
+    basin_changed: bool,
+}
+
+/// What stays the same while shots run.
+pub(crate) struct Frame<'f> {
+    pub plan: &'f Plan,
+    pub generations: &'f Generations<'f>,
+    pub couplings: &'f [(u16, u16)],
+    pub outputs: &'f [u16],
+    pub field_bits: u8,
+    pub iq_bits: u8,
+}
+
+/// All replicas, the ring of shots and the scratch memory between them.
+pub(crate) struct Shots<'a> {
+    pub slots: Slots<'a>,
+    pub contrast: ContrastSums<'a>,
+    pub replicas: &'a mut [Replica],
+    pub fields: &'a mut [DacCode],
+    pub codes: &'a mut [IqCode],
+    pub sums: &'a mut [IqSum],
+    pub phases: &'a mut [Turn],
+    pub free: &'a mut [Turn],
+    pub windows: &'a mut [Turn],
+}
+
+impl Shots<'_> {
+    /// Starts waiting shots on idle replicas and takes every replica that is ready one step further.
+    pub fn poll<B: Board>(&mut self, board: &mut B, frame: &Frame<'_>, counts: &mut Counts) -> Result<(), BoardError> {
+        for replica in 0..self.replicas.len() {
+            if self.replicas[replica].slot.is_none() {
+                self.begin(board, frame, replica, counts)?;
+            } else if let Some(elapsed_us) = board.ready(replica) {
+                self.step(board, frame, replica, elapsed_us, counts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes every replica off its shot; the shots are to be run again from their start.
+    pub fn discard(&mut self, counts: &mut Counts) {
+        self.replicas.fill(Replica::default());
+        counts.shots_discarded += self.slots.requeue_running() as u64;
+    }
+
+    fn begin<B: Board>(
+        &mut self,
+        board: &mut B,
+        frame: &Frame<'_>,
+        replica: usize,
+        counts: &mut Counts,
+    ) -> Result<(), BoardError> {
+        let Some(index) = self.slots.take_queued(frame.plan.generation.number, frame.plan.read_out) else {
+            return Ok(());
+        };
+        counts.shots_begun += 1;
+        self.replicas[replica] = Replica { slot: Some(index as u16), ..Replica::default() };
+        let id = self.slots.slot(index).id;
+        board.begin_shot(replica, id, self.slots.inputs(index))?;
+        self.enter(board, frame, replica, index, counts)
+    }
+
+    /// Latches a segment's codes and starts its first wait; past the last segment, finishes the shot.
+    fn enter<B: Board>(
+        &mut self,
+        board: &mut B,
+        frame: &Frame<'_>,
+        replica: usize,
+        index: usize,
+        counts: &mut Counts,
+    ) -> Result<(), BoardError> {
+        let ordinal = self.replicas[replica].segment;
+        let plan = frame.plan;
+        let segment = plan.segments.get(usize::from(ordinal)).copied().unwrap_or_default();
+        let mut flags = Flags::default();
+        let bits = frame.field_bits;
+        self.fields.copy_from_slice(frame.generations.fields());
+        let (slot_id, flip) = (self.slots.slot(index).id, self.slots.slot(index).flip);
+        match segment {
+            Segment::End => {
+                self.finish(frame, replica, index, counts);
+                return Ok(());
+            }
+            Segment::Kick => {
+                for (site, pair) in self.fields.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                    *pair = kick_codes(&plan.kick, slot_id, site as u16, bits);
+                }
+            }
+            Segment::Free | Segment::Release => {}
+            Segment::Nudge(nudge) => {
+                let free = &self.free[replica * self.phases.len()..];
+                let pairs = self.fields.as_chunks_mut::<2>().0;
+                for (&site, &target) in frame.outputs.iter().zip(self.slots.targets(index)) {
+                    let site = usize::from(site);
+                    let (Some(pair), Some(&free)) = (pairs.get_mut(site), free.get(site)) else { continue };
+                    let (steps, bounded) = nudge_steps(&nudge, flip, free, target);
+                    flags.set(bounded);
+                    for (code, steps) in pair.iter_mut().zip(steps) {
+                        let (nudged, clipped) = DacCode::from_steps(code.steps(bits) + steps, bits);
+                        *code = nudged;
+                        if clipped {
+                            flags.set(Flags::ACTUATOR_CLIPPED);
+                        }
+                    }
+                }
+            }
+        }
+        board.latch_fields(replica, self.fields)?;
+        let (wait, duration_us) = match segment {
+            Segment::Kick => (Wait::Kick, plan.kick.duration_us),
+            _ => (Wait::Minimum, plan.settle.min_us),
+        };
+        let state = &mut self.replicas[replica];
+        (state.wait, state.flags, state.elapsed_us, state.reads) = (wait, flags, 0, 0);
+        board.start(replica, ordinal, duration_us)
+    }
+
+    fn step<B: Board>(
+        &mut self,
+        board: &mut B,
+        frame: &Frame<'_>,
+        replica: usize,
+        elapsed_us: u32,
+        counts: &mut Counts,
+    ) -> Result<(), BoardError> {
+        let state = &mut self.replicas[replica];
+        let Some(index) = state.slot.map(usize::from) else { return Ok(()) };
+        state.elapsed_us = state.elapsed_us.saturating_add(elapsed_us);
+        let (segment, elapsed_us) = (state.segment, state.elapsed_us);
+        let policy = &frame.plan.settle;
+        let sites = self.phases.len();
+        let window = replica * sites..(replica + 1) * sites;
+        match state.wait {
+            Wait::Kick => {
+                self.replicas[replica].segment += 1;
+                return self.enter(board, frame, replica, index, counts);
+            }
+            Wait::Minimum => {
+                self.read(board, frame, replica, index, policy.reads_per_window, counts)?;
+                self.windows[window].copy_from_slice(self.phases);
+                self.replicas[replica].wait = Wait::Window;
+            }
+            Wait::Window => {
+                self.read(board, frame, replica, index, policy.reads_per_window, counts)?;
+                let verdict = settle::verdict(&self.windows[window.clone()], self.phases, policy);
+                let out_of_time = elapsed_us.saturating_add(policy.window_us) > policy.timeout_us;
+                if verdict.settled || out_of_time {
+                    if !verdict.settled {
+                        self.replicas[replica].flags.set(Flags::UNSETTLED);
+                    }
+                    self.read(board, frame, replica, index, frame.plan.reads, counts)?;
+                    self.record(frame, replica, index, verdict.residual_turn);
+                    counts.equilibria += 1;
+                    self.replicas[replica].segment += 1;
+                    return self.enter(board, frame, replica, index, counts);
+                }
+                self.windows[window].copy_from_slice(self.phases);
+            }
+        }
+        board.start(replica, segment, policy.window_us)
+    }
+
+    /// Reads every site `reads` times: sums of codes into `sums`, mean phases into `phases`.
+    fn read<B: Board>(
+        &mut self,
+        board: &mut B,
+        frame: &Frame<'_>,
+        replica: usize,
+        index: usize,
+        reads: u8,
+        counts: &mut Counts,
+    ) -> Result<(), BoardError> {
+        self.sums.fill(IqSum::default());
+        let shot = self.slots.slot(index).id;
+        let state = &mut self.replicas[replica];
+        for _ in 0..reads {
+            let key = ReadKey { shot, segment: state.segment, read: state.reads };
+            board.read(replica, key, self.codes)?;
+            state.reads = state.reads.wrapping_add(1);
+            counts.reads += 1;
+            for (sum, code) in self.sums.iter_mut().zip(self.codes.iter()) {
+                sum.add(*code);
+                state.flags.set(phase::flags_of(*code, frame.iq_bits));
+            }
+        }
+        for (turn, sum) in self.phases.iter_mut().zip(self.sums.iter()) {
+            *turn = sum.turn();
+        }
+        Ok(())
+    }
+
+    /// Writes the equilibrium that was just read into the shot's slot.
+    fn record(&mut self, frame: &Frame<'_>, replica: usize, index: usize, residual_turn: u16) {
+        let sites = self.phases.len();
+        let plan = frame.plan;
+        let state = &mut self.replicas[replica];
+        let segment = plan.segments.get(usize::from(state.segment)).copied().unwrap_or_default();
+        let free = &mut self.free[replica * sites..(replica + 1) * sites];
+        if segment == Segment::Free {
+            free.copy_from_slice(self.phases);
+        }
+        let moved_turn = free.iter().zip(self.phases.iter()).map(|(a, b)| b.distance(*a)).max().unwrap_or(0);
+        if segment == Segment::Release && moved_turn > plan.basin_tolerance_turn {
+            state.basin_changed = true;
+        }
+        let mut flags = state.flags;
+        if state.basin_changed {
+            flags.set(Flags::BASIN_CHANGED);
+        }
+        let row = Row { segment: state.segment, flags, settle_us: state.elapsed_us, residual_turn, moved_turn };
+        let ordinal = self.slots.slot(index).push(row);
+        let bytes = kept_bytes(plan.read_out, sites, frame.outputs.len());
+        let Some(place) = self.slots.results_mut(index).get_mut(ordinal * bytes..(ordinal + 1) * bytes) else {
+            return; // The plan was refused if its results do not fit.
+        };
+        let words = place.as_chunks_mut::<2>().0.iter_mut();
+        match plan.read_out {
+            ReadOut::Phases | ReadOut::Contrast => {
+                for (word, turn) in words.zip(self.phases.iter()) {
+                    *word = turn.0.to_le_bytes();
+                }
+            }
+            ReadOut::Outputs => {
+                for (word, site) in words.zip(frame.outputs) {
+                    let turn = self.phases.get(usize::from(*site)).copied().unwrap_or_default();
+                    *word = turn.0.to_le_bytes();
+                }
+            }
+            ReadOut::Iq => {
+                let codes = self.sums.iter().map(|sum| sum.mean(plan.reads)).flat_map(|code| [code.i, code.q]);
+                for (word, code) in words.zip(codes) {
+                    *word = code.0.to_le_bytes();
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, frame: &Frame<'_>, replica: usize, index: usize, counts: &mut Counts) {
+        self.replicas[replica] = Replica::default();
+        let slot = self.slots.slot(index);
+        slot.stage = Stage::Finished;
+        counts.shots_finished += 1;
+        if frame.plan.read_out == ReadOut::Contrast {
+            self.add_contrast(frame, index);
+        }
+    }
+
+    fn add_contrast(&mut self, frame: &Frame<'_>, index: usize) {
+        let plan = frame.plan;
+        let slot = *self.slots.slot(index);
+        let all = slot.rows().iter().fold(Flags::default(), |flags, row| flags.with(row.flags));
+        if all.any(plan.leave_out) {
+            self.contrast.left_out += 1;
+            return;
+        }
+        let sign = |row: &Row| nudge_sign(plan, row.segment, slot.flip);
+        let of_free = -slot.rows().iter().map(sign).sum::<i32>();
+        let bytes = 2 * self.phases.len();
+        for (ordinal, row) in slot.rows().iter().enumerate() {
+            let is_free = plan.segments.get(usize::from(row.segment)) == Some(&Segment::Free);
+            let weight = if is_free { of_free } else { sign(row) };
+            let words = self.slots.results(index).chunks_exact(bytes.max(1)).nth(ordinal).unwrap_or_default();
+            let phases = words.as_chunks::<2>().0.iter().map(|word| Turn(u16::from_le_bytes(*word)));
+            self.contrast.add(weight, phases, frame.couplings);
+        }
+        self.contrast.shots += 1;
+    }
+}
+
+/// The sign with which a segment enters the contrast: that of its β, 0 if it is not nudged.
+fn nudge_sign(plan: &Plan, segment: u8, flip: bool) -> i32 {
+    match plan.segments.get(usize::from(segment)) {
+        Some(Segment::Nudge(nudge)) => nudge.beta_q8.signum() * if flip { -1 } else { 1 },
+        _ => 0,
+    }
+}
+
+/// Bytes kept in a slot for each equilibrium. With contrast every phase is kept until the shot is added up.
+pub(crate) fn kept_bytes(read_out: ReadOut, sites: usize, outputs: usize) -> usize {
+    match read_out {
+        ReadOut::Phases | ReadOut::Contrast => 2 * sites,
+        ReadOut::Outputs => 2 * outputs,
+        ReadOut::Iq => 4 * sites,
+    }
+}
+
+/// Equilibria a plan produces, if its segments make sense: kicks first, then a free phase before any nudge or release,
+/// nothing after the end. Otherwise the index of the first segment that does not.
+pub(crate) fn equilibria_of(segments: &[Segment; MAX_SEGMENTS]) -> Result<usize, usize> {
+    let (mut equilibria, mut ended) = (0, false);
+    for (index, segment) in segments.iter().enumerate() {
+        match segment {
+            Segment::End => {
+                ended = true;
+                continue;
+            }
+            // Without a kick the start would be whatever ran before.
+            Segment::Kick if index == 0 => continue,
+            Segment::Free if index == 1 => {}
+            Segment::Nudge(_) | Segment::Release if index > 1 => {}
+            _ => return Err(index),
+        }
+        if ended {
+            return Err(index);
+        }
+        equilibria += 1;
+    }
+    if equilibria == 0 { Err(0) } else { Ok(equilibria) }
+}

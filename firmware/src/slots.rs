@@ -1,0 +1,351 @@
+//! The ring of shots: queued, running, finished, sent and retired, always in the order in which the host sent them.
+//!
+//! A finished shot stays in its slot until the host says that its rows are durable (`Retire`); results leave in the
+//! order of the ring, whatever order the replicas finish in.
+
+use xyloop_protocol::{
+    message::{MAX_SEGMENTS, ReadOut, Reason, Refusal, Shot},
+    units::{Flags, ShotId, Turn},
+};
+
+/// Where a shot is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Waiting for a replica.
+    #[default]
+    Queued,
+    /// On a replica.
+    Running,
+    /// All its equilibria are in the slot.
+    Finished,
+    /// All its equilibria are with the link.
+    Sent,
+}
+
+/// What is known of one equilibrium, besides its read-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Index of the segment in the plan.
+    pub segment: u8,
+    /// What was noticed.
+    pub flags: Flags,
+    /// Time from the segment's start until the read.
+    pub settle_us: u32,
+    /// Largest change between the last two windows.
+    pub residual_turn: u16,
+    /// Largest distance from the free state.
+    pub moved_turn: u16,
+}
+
+/// One shot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name.
+    pub id: ShotId,
+    /// Every β with the other sign.
+    pub flip: bool,
+    /// Where it is.
+    pub stage: Stage,
+    /// The generation it ran under.
+    pub generation: u32,
+    /// What is kept and sent of each equilibrium.
+    pub read_out: ReadOut,
+    rows: [Row; MAX_SEGMENTS],
+    filled: u8,
+    sent: u8,
+}
+
+impl Slot {
+    /// Equilibria so far.
+    pub fn rows(&self) -> &[Row] {
+        self.rows.get(..usize::from(self.filled)).unwrap_or_default()
+    }
+
+    /// Notes an equilibrium; its ordinal.
+    pub fn push(&mut self, row: Row) -> usize {
+        let ordinal = usize::from(self.filled);
+        if let Some(place) = self.rows.get_mut(ordinal) {
+            *place = row;
+            self.filled += 1;
+        }
+        ordinal
+    }
+}
+
+/// The ring with each slot's inputs, targets and read-outs.
+pub struct Slots<'a> {
+    slots: &'a mut [Slot],
+    inputs: &'a mut [Turn],
+    targets: &'a mut [Turn],
+    results: &'a mut [u8],
+    inputs_each: usize,
+    targets_each: usize,
+    result_bytes: usize,
+    first: usize,
+    used: usize,
+}
+
+impl<'a> Slots<'a> {
+    /// An empty ring. `each`: inputs, targets and read-out bytes of one slot.
+    pub fn new(
+        slots: &'a mut [Slot],
+        inputs: &'a mut [Turn],
+        targets: &'a mut [Turn],
+        results: &'a mut [u8],
+        each: (usize, usize, usize),
+    ) -> Self {
+        let (inputs_each, targets_each, result_bytes) = each;
+        Self { slots, inputs, targets, results, inputs_each, targets_each, result_bytes, first: 0, used: 0 }
+    }
+
+    /// Slots in all.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Read-out bytes a slot holds.
+    pub fn result_bytes(&self) -> usize {
+        self.result_bytes
+    }
+
+    /// Takes a shot into the queue.
+    pub fn push(&mut self, shot: &Shot<'_>) -> Result<(), Refusal> {
+        let refuse = |reason, detail: usize| Err(Refusal { reason, detail: detail as u64 });
+        if let Some(last) = self.last().filter(|last| *last >= shot.id) {
+            return Err(Refusal { reason: Reason::OldShot, detail: last });
+        }
+        if self.used == self.slots.len() {
+            return refuse(Reason::Full, self.slots.len());
+        }
+        let (Some(inputs), Some(targets)) = (shot.inputs.as_u16s(), shot.targets.as_u16s()) else {
+            return refuse(Reason::OutOfRange, self.inputs_each);
+        };
+        if inputs.len() != self.inputs_each {
+            return refuse(Reason::OutOfRange, self.inputs_each);
+        }
+        if targets.len() != self.targets_each {
+            return refuse(Reason::OutOfRange, self.targets_each);
+        }
+        let index = self.wrap(self.first + self.used);
+        for (place, turn) in chunk_mut(self.inputs, index, self.inputs_each).iter_mut().zip(inputs) {
+            *place = Turn(turn);
+        }
+        for (place, turn) in chunk_mut(self.targets, index, self.targets_each).iter_mut().zip(targets) {
+            *place = Turn(turn);
+        }
+        self.slots[index] = Slot { id: shot.id, flip: shot.flip, ..Slot::default() };
+        self.used += 1;
+        Ok(())
+    }
+
+    /// The next shot that waits, now running: its slot.
+    pub fn take_queued(&mut self, generation: u32, read_out: ReadOut) -> Option<usize> {
+        let index = (0..self.used)
+            .map(|place| self.wrap(self.first + place))
+            .find(|&index| self.slots[index].stage == Stage::Queued)?;
+        let slot = &mut self.slots[index];
+        slot.stage = Stage::Running;
+        (slot.generation, slot.read_out) = (generation, read_out);
+        Some(index)
+    }
+
+    /// Shots in progress go back to the queue with nothing done; how many there were.
+    pub fn requeue_running(&mut self) -> usize {
+        let mut count = 0;
+        for slot in self.slots.iter_mut().filter(|slot| slot.stage == Stage::Running) {
+            *slot = Slot { id: slot.id, flip: slot.flip, ..Slot::default() };
+            count += 1;
+        }
+        count
+    }
+
+    /// Forgets shots that are queued (those in progress must have been put back before).
+    pub fn drop_queued(&mut self) {
+        // Shots start in the ring's order, so the queued ones are the last ones.
+        while self.used > 0 {
+            let index = self.wrap(self.first + self.used - 1);
+            if self.slots[index].stage != Stage::Queued {
+                break;
+            }
+            self.slots[index] = Slot::default();
+            self.used -= 1;
+        }
+    }
+
+    /// Forgets finished shots up to and including `through`.
+    pub fn retire(&mut self, through: ShotId) {
+        while self.used > 0 {
+            let slot = &mut self.slots[self.first];
+            if slot.id > through || !matches!(slot.stage, Stage::Finished | Stage::Sent) {
+                break;
+            }
+            *slot = Slot::default();
+            self.first = self.wrap(self.first + 1);
+            self.used -= 1;
+        }
+    }
+
+    /// Everything finished is to be sent (again): a new connection does not know what the old one got.
+    pub fn offer_again(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| matches!(slot.stage, Stage::Finished | Stage::Sent)) {
+            slot.stage = Stage::Finished;
+            slot.sent = 0;
+        }
+    }
+
+    /// The next equilibrium to send: slot and ordinal. Only from the front: a shot that is not finished holds back
+    /// the ones behind it.
+    pub fn next_to_send(&self) -> Option<(usize, usize)> {
+        for place in 0..self.used {
+            let index = self.wrap(self.first + place);
+            match self.slots[index].stage {
+                Stage::Sent => {}
+                Stage::Finished => return Some((index, usize::from(self.slots[index].sent))),
+                Stage::Queued | Stage::Running => return None,
+            }
+        }
+        None
+    }
+
+    /// The equilibrium named by [`next_to_send`](Self::next_to_send) is with the link.
+    pub fn mark_sent(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.sent += 1;
+        if slot.sent >= slot.filled {
+            slot.stage = Stage::Sent;
+        }
+    }
+
+    /// Shots queued or running, and shots finished and not retired.
+    pub fn counts(&self) -> (usize, usize) {
+        let pending = (0..self.used)
+            .map(|place| self.slots[self.wrap(self.first + place)].stage)
+            .filter(|stage| matches!(stage, Stage::Queued | Stage::Running))
+            .count();
+        (pending, self.used - pending)
+    }
+
+    /// One slot.
+    pub fn slot(&mut self, index: usize) -> &mut Slot {
+        &mut self.slots[index]
+    }
+
+    /// A slot's inputs.
+    pub fn inputs(&self, index: usize) -> &[Turn] {
+        chunk(self.inputs, index, self.inputs_each)
+    }
+
+    /// A slot's targets.
+    pub fn targets(&self, index: usize) -> &[Turn] {
+        chunk(self.targets, index, self.targets_each)
+    }
+
+    /// A slot's read-outs.
+    pub fn results(&self, index: usize) -> &[u8] {
+        chunk(self.results, index, self.result_bytes)
+    }
+
+    /// A slot's read-outs, to be written.
+    pub fn results_mut(&mut self, index: usize) -> &mut [u8] {
+        chunk_mut(self.results, index, self.result_bytes)
+    }
+
+    fn last(&self) -> Option<ShotId> {
+        let place = self.used.checked_sub(1)?;
+        Some(self.slots[self.wrap(self.first + place)].id)
+    }
+
+    fn wrap(&self, index: usize) -> usize {
+        if index >= self.slots.len() { index - self.slots.len() } else { index }
+    }
+}
+
+fn chunk<T>(all: &[T], index: usize, each: usize) -> &[T] {
+    all.get(index * each..(index + 1) * each).unwrap_or_default()
+}
+
+fn chunk_mut<T>(all: &mut [T], index: usize, each: usize) -> &mut [T] {
+    all.get_mut(index * each..(index + 1) * each).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xyloop_protocol::message::Bytes;
+
+    fn shot(id: ShotId) -> Shot<'static> {
+        Shot { id, flip: false, inputs: Bytes(&[1, 0]), targets: Bytes(&[]) }
+    }
+
+    fn with_ring(test: impl FnOnce(&mut Slots<'_>)) {
+        let (mut slots, mut inputs, mut results) = ([Slot::default(); 3], [Turn(0); 3], [0; 12]);
+        test(&mut Slots::new(&mut slots, &mut inputs, &mut [], &mut results, (1, 0, 4)));
+    }
+
+    fn finish(ring: &mut Slots<'_>, index: usize) {
+        ring.slot(index).push(Row::default());
+        ring.slot(index).stage = Stage::Finished;
+    }
+
+    #[test]
+    fn results_leave_in_the_order_of_the_shots_not_of_finishing() {
+        with_ring(|ring| {
+            for id in [3, 5] {
+                assert_eq!(ring.push(&shot(id)), Ok(()));
+            }
+            let (a, b) =
+                (ring.take_queued(1, ReadOut::Phases).unwrap_or(9), ring.take_queued(1, ReadOut::Phases).unwrap_or(9));
+            finish(ring, b);
+            assert_eq!(ring.next_to_send(), None);
+            finish(ring, a);
+            assert_eq!(ring.next_to_send(), Some((a, 0)));
+            ring.mark_sent(a);
+            assert_eq!(ring.next_to_send(), Some((b, 0)));
+        });
+    }
+
+    #[test]
+    fn a_slot_is_free_again_only_when_retired() {
+        with_ring(|ring| {
+            for id in 1..=3 {
+                assert_eq!(ring.push(&shot(id)), Ok(()));
+            }
+            assert_eq!(ring.push(&shot(4)).err().map(|r| r.reason), Some(Reason::Full));
+            let index = ring.take_queued(1, ReadOut::Phases).unwrap_or(9);
+            ring.retire(1);
+            assert_eq!(ring.counts(), (3, 0), "a running shot cannot be retired");
+            finish(ring, index);
+            ring.mark_sent(index);
+            assert_eq!(ring.push(&shot(4)).err().map(|r| r.reason), Some(Reason::Full));
+            ring.retire(1);
+            assert_eq!(ring.push(&shot(4)), Ok(()));
+            assert_eq!(ring.push(&shot(4)).err().map(|r| r.reason), Some(Reason::OldShot));
+        });
+    }
+
+    #[test]
+    fn what_was_sent_and_not_retired_is_offered_again() {
+        with_ring(|ring| {
+            assert_eq!(ring.push(&shot(1)), Ok(()));
+            assert_eq!(ring.push(&shot(2)), Ok(()));
+            let index = ring.take_queued(1, ReadOut::Phases).unwrap_or(9);
+            finish(ring, index);
+            ring.mark_sent(index);
+            ring.requeue_running();
+            ring.drop_queued();
+            assert_eq!(ring.counts(), (0, 1));
+            ring.offer_again();
+            assert_eq!(ring.next_to_send(), Some((index, 0)));
+        });
+    }
+
+    #[test]
+    fn shots_with_the_wrong_number_of_inputs_are_refused() {
+        with_ring(|ring| {
+            let bad = Shot { inputs: Bytes(&[1, 0, 2, 0]), ..shot(1) };
+            assert_eq!(ring.push(&bad).err().map(|r| r.reason), Some(Reason::OutOfRange));
+            let odd = Shot { inputs: Bytes(&[1]), ..shot(1) };
+            assert_eq!(ring.push(&odd).err().map(|r| r.reason), Some(Reason::OutOfRange));
+        });
+    }
+}

@@ -1,0 +1,89 @@
+//! From a rig file to the things it describes: the graph, the wiring both ends must agree on, the simulated device.
+
+use xyloop_lattice::{Geometry, Graph, GraphError, Preset};
+use xyloop_protocol::wiring::Converters;
+use xyloop_sim::{Description, plant::WiringLists};
+
+use crate::config::{self, Rig, Shape};
+
+/// What an array is: sites, couplings, terminals and converters.
+#[derive(Clone, Debug)]
+pub struct Array {
+    /// The geometry the graph was made from.
+    pub geometry: Geometry,
+    /// Sites, couplings, input and output sites.
+    pub graph: Graph,
+    /// Bits and ranges.
+    pub converters: Converters,
+}
+
+impl Array {
+    /// The array a rig file describes.
+    ///
+    /// # Errors
+    /// If the geometry makes no graph (a checked rig's always does).
+    pub fn new(rig: &Rig) -> Result<Self, GraphError> {
+        let geometry = geometry(&rig.lattice);
+        let narrow = |sites: Vec<usize>| -> Vec<u32> { sites.into_iter().map(|site| site as u32).collect() };
+        let graph = Graph::new(&geometry)?.with_terminals(&narrow(rig.input_sites()), &narrow(rig.output_sites()))?;
+        Ok(Self { geometry, graph, converters: converters(&rig.converters) })
+    }
+
+    /// The fingerprint of the wiring, to be compared with the device's.
+    pub fn wiring_hash(&self) -> u64 {
+        WiringLists::new(&self.graph).wiring(self.graph.len(), self.converters).hash()
+    }
+
+    /// The simulated device of this rig.
+    pub fn description(&self, rig: &Rig) -> Description {
+        let plant = &rig.plant;
+        Description {
+            graph: self.graph.clone(),
+            converters: self.converters,
+            tau_us: rig.timing.tau_us,
+            deadman_ms: rig.timing.deadman_ms as u16,
+            seed: plant.seed,
+            threads: plant.threads,
+            replicas: plant.replicas,
+            phase_diffusion_rad2_per_s: plant.phase_diffusion_rad2_per_s,
+            iq_noise: plant.iq_noise,
+            realtime: plant.realtime,
+            solver: match plant.solver {
+                config::Solver::Twin => xyloop_sim::Solver::Twin,
+                config::Solver::Flow => xyloop_sim::Solver::Flow,
+            },
+            serial: format!("sim-{}", rig.name),
+        }
+    }
+}
+
+fn geometry(lattice: &config::Lattice) -> Geometry {
+    let (rows, columns) = match lattice.shape() {
+        Shape::Grid { rows, columns } => (rows, columns),
+        Shape::Layers(widths) => return Geometry::Layered { widths: widths.to_vec() },
+    };
+    let preset = |preset| Geometry::preset(preset, rows, columns);
+    match lattice.geometry {
+        config::Geometry::Square => preset(Preset::Sq),
+        config::Geometry::Triangular => preset(Preset::Triangular),
+        config::Geometry::ThreeShells => preset(Preset::ThirdSq),
+        config::Geometry::PlusThreeShells => preset(Preset::PlusThirdSq),
+        config::Geometry::FourShells => preset(Preset::FourthSq),
+        config::Geometry::AllToAll => Geometry::AllToAll { rows, columns },
+        config::Geometry::Offsets | config::Geometry::Layered => {
+            Geometry::Lattice { rows, columns, offsets: lattice.offsets.clone() }
+        }
+    }
+}
+
+fn converters(settings: &config::Converters) -> Converters {
+    let micro = |range: f64| (range * 1e6).round() as u32;
+    Converters {
+        coupling_bits: settings.coupling_bits as u8,
+        coupling_range_micro: micro(settings.coupling_range),
+        field_bits: settings.field_bits as u8,
+        field_range_micro: micro(settings.field_range),
+        input_bits: settings.input_bits as u8,
+        iq_bits: settings.iq_bits as u8,
+    }
+}

@@ -1,0 +1,47 @@
+//! `xyloop config`: whether a file is right, and what it comes to with defaults and overrides.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use xyloop::{array::Array, config};
+
+use super::Settings;
+
+/// Look at configuration files.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say whether an experiment file and its rig are right.
+    Check {
+        /// The experiment file.
+        experiment: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Print everything an experiment file comes to, defaults and overrides included, as TOML.
+    Show {
+        /// The experiment file.
+        experiment: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// Runs it.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Check { experiment, settings } => {
+            let config = config::load(experiment, &settings.set)?;
+            let array = Array::new(&config.rig)?;
+            println!(
+                "{}: fine. Rig `{}`: {} sites, {} couplings, wiring {:016x}",
+                experiment.display(),
+                config.rig.name,
+                array.graph.len(),
+                array.graph.couplings().len(),
+                array.wiring_hash()
+            );
+        }
+        Command::Show { experiment, settings } => print!("{}", config::load(experiment, &settings.set)?.to_toml()?),
+    }
+    Ok(())
+}

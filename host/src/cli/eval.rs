@@ -1,0 +1,72 @@
+//! `xyloop eval`: the final codes of a run, judged again on a device.
+
+use std::path::PathBuf;
+
+use xyloop::{
+    array::Array,
+    calibration::Codes,
+    config::Port,
+    run::{FinalParameters, RunFolder},
+    task::Task,
+    train::{evaluate, shots::Bench, shots::StopFlag},
+};
+use xyloop_protocol::units::DacCode;
+
+use super::{
+    Place,
+    train::{connect, print_evaluation},
+};
+
+/// Evaluate the final codes of a run again: the same kicks, so the same verdict on the same simulated device.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The run folder.
+    run: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Kicks per sample instead of the experiment's `eval.starts`.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    starts: Option<u32>,
+    /// Print the verdict as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `true` if the evaluation was finished.
+pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let folder = RunFolder::open(&arguments.run)?;
+    let mut config = folder.read_record()?.config;
+    // A run says where its device was; the simulated one is embedded unless another place is named.
+    config.rig.device.port = arguments.place.device.clone().unwrap_or(Port::Sim);
+    if let Some(starts) = arguments.starts {
+        config.experiment.eval.starts = starts;
+    }
+    let parameters = folder.read_final()?;
+    let array = Array::new(&config.rig)?;
+    let task = Task::from_settings(&config.experiment.task)?;
+    let mut client = connect(&config, &array).await?;
+    let mut bench = Bench {
+        client: &mut client,
+        log: None,
+        batch_shots: config.experiment.link.batch_shots as usize,
+        stop: StopFlag::default(),
+    };
+    let codes = codes(&parameters);
+    let judged = evaluate(&mut bench, &config.experiment, &array, &task, &task.test, &codes).await;
+    client.close().await;
+    let Some(evaluation) = judged? else { return Ok(false) };
+    if arguments.json {
+        println!("{}", serde_json::json!({ "run": arguments.run, "evaluation": evaluation }));
+    } else {
+        print_evaluation(&evaluation, &task, config.experiment.eval.starts);
+    }
+    Ok(true)
+}
+
+fn codes(parameters: &FinalParameters) -> Codes {
+    Codes {
+        couplings: parameters.coupling_codes.iter().map(|&code| DacCode(code)).collect(),
+        fields: parameters.field_codes.iter().flatten().map(|&code| DacCode(code)).collect(),
+        clipped: 0,
+    }
+}

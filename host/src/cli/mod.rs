@@ -1,0 +1,145 @@
+//! Arguments and exit codes. Each command lives in a module of its own; results go to stdout, everything else to stderr.
+
+mod config;
+mod device;
+mod eval;
+mod progress;
+mod sim;
+mod train;
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use xyloop::{
+    config::{ConfigError, Port},
+    device::DeviceError,
+    train::TrainError,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  xyloop train hil-config/xor.toml                              train on the embedded simulated device
+  xyloop train hil-config/xor.toml --set train.seed=7           the same from another seed
+  xyloop sim serve --pty --config hil-config/xor.toml           a simulated device behind a pseudo-terminal
+  xyloop train hil-config/xor.toml --device /dev/pts/5          train on it, or on a rig
+  xyloop eval runs/20261121-204512-xor-3fa9c2                   judge a finished run again
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 device or link.";
+
+/// Train physical arrays of coupled oscillators by Equilibrium Propagation.
+#[derive(Debug, Parser)]
+#[command(name = "xyloop", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more on stderr (twice: everything).
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train an array as an experiment file says, then evaluate it.
+    Train(train::Arguments),
+    /// Evaluate the final codes of a run again.
+    Eval(eval::Arguments),
+    /// Ask a device.
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Simulated devices.
+    #[command(subcommand)]
+    Sim(sim::Command),
+    /// Look at configuration files.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Arguments that say which configuration is meant.
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// Override a key, e.g. `train.seed=7` or `rig.plant.threads=1`; may be given more than once.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// The argument that says which device is meant.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// `sim` (embedded), `tcp://HOST:PORT` or a serial port such as /dev/serial/by-id/…; default: what the rig file says.
+    #[arg(long, value_name = "PLACE")]
+    device: Option<Port>,
+}
+
+/// Parses, runs, reports.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
+    let filter = EnvFilter::try_from_env("XYLOOP_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    let done = match arguments.command {
+        Command::Train(arguments) => runtime().and_then(|it| it.block_on(train::run(&arguments))),
+        Command::Eval(arguments) => runtime().and_then(|it| it.block_on(eval::run(&arguments))),
+        Command::Device(command) => runtime().and_then(|it| it.block_on(device::run(&command))),
+        Command::Sim(command) => sim::run(&command).map(|()| true),
+        Command::Config(command) => config::run(&command).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            report(&error);
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+/// The connection lives on the runtime's threads; commands run on the main thread, where they may compute and write.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+fn report(error: &anyhow::Error) {
+    match error.downcast_ref::<ConfigError>() {
+        // Rendered with its source already.
+        Some(config) => eprintln!("{}", config.rendered()),
+        None => eprintln!("error: {error:#}"),
+    }
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(TrainError::Settings(_))) {
+        2
+    } else if error.is::<DeviceError>() || matches!(error.downcast_ref(), Some(TrainError::Device(_))) {
+        3
+    } else {
+        1
+    }
+}
+
+/// Overrides with the device the command line names, if it names one: it is checked like every other setting.
+fn overrides(settings: &Settings, place: &Place) -> Vec<String> {
+    let mut overrides = settings.set.clone();
+    if let Some(port) = &place.device {
+        overrides.push(format!("rig.device.port={port}"));
+    }
+    overrides
+}
+
+/// A path as an argument of a command that can be copied.
+fn quoted(path: &std::path::Path) -> String {
+    let path: PathBuf = path.to_owned();
+    let text = path.display().to_string();
+    if text.contains(char::is_whitespace) { format!("'{text}'") } else { text }
+}

@@ -1,0 +1,61 @@
+//! `xyloop sim`: a simulated device for other processes.
+
+use std::{io::Write, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use xyloop::{array::Array, config};
+use xyloop_sim::Served;
+
+use super::Settings;
+
+/// Simulated devices.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the simulated device of a rig until Ctrl-C; prints the place to pass to `--device`.
+    Serve {
+        #[command(flatten)]
+        way: Way,
+        /// The rig file, or an experiment file (then its rig).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// How hosts reach it.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Way {
+    /// Behind a new pseudo-terminal.
+    #[arg(long)]
+    pty: bool,
+    /// On a TCP port, e.g. 127.0.0.1:5555 (port 0: any free one). There is no password: keep it on loopback.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    tcp: Option<String>,
+}
+
+/// Serves until Ctrl-C.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    let Command::Serve { way, config, settings } = command;
+    let (rig, _) = config::load_rig(config, &settings.set)?;
+    let description = Array::new(&rig)?.description(&rig);
+    let boot_id = xyloop::device::fresh_number();
+    let served = match &way.tcp {
+        Some(address) => Served::on_tcp(description, boot_id, address)?,
+        None => Served::on_pty(description, boot_id)?,
+    };
+    // One line, so that a script can read it.
+    println!("{}", served.place());
+    std::io::stdout().flush()?;
+    eprintln!("serving rig `{}` (boot {boot_id:08x}); Ctrl-C ends it", rig.name);
+    let stop = served.stopper();
+    let runtime = super::runtime()?;
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop();
+        }
+    });
+    served.run()?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Talking to a device: where it is ([`transport`]), the connection kept alive by a task of its own ([`connection`]), and
+//! what is asked of it ([`client`]).
+//!
+//! Every device, the embedded simulated one included, is reached only through the protocol.
+
+mod client;
+mod connection;
+mod error;
+mod transport;
+
+pub use client::{Batch, Client, Equilibrium, Identity, ShotOrder, ShotResult, Sums};
+pub use connection::{LinkFigures, fresh_number};
+pub use error::{DeviceError, state_in_words};
+pub use transport::Transport;

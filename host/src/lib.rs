@@ -1,0 +1,20 @@
+//! xyloop: train physical arrays of coupled oscillators by Equilibrium Propagation.
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | [`config`] | rig and experiment files, `--set`, what is refused and why |
+//! | [`task`] | data sets: XOR, Iris |
+//! | [`array`] | from a rig file to its graph, wiring and simulated device |
+//! | [`calibration`] | between model units and converter codes |
+//! | [`device`] | transports, the connection, what is asked of a device |
+//! | [`train`] | Equilibrium Propagation: shots, gradient, optimiser, evaluation |
+//! | [`run`] | the run folder |
+#![forbid(unsafe_code)]
+
+pub mod array;
+pub mod calibration;
+pub mod config;
+pub mod device;
+pub mod run;
+pub mod task;
+pub mod train;

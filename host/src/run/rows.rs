@@ -1,0 +1,166 @@
+//! The rows of a run's log as plain data: one per equilibrium, one per epoch. How they are stored is said elsewhere.
+
+use std::fmt::Write as _;
+
+/// Which of the run's purposes a shot served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Training.
+    Train,
+    /// Evaluation.
+    Eval,
+}
+
+impl Stream {
+    /// As it is written: `train`, `eval`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Eval => "eval",
+        }
+    }
+}
+
+/// What a segment that ended in an equilibrium was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentKind {
+    /// The trained fields alone: the free phase.
+    Free,
+    /// The outputs pulled towards (β > 0) or away from (β < 0) their targets.
+    Nudge,
+    /// The nudge taken off.
+    Release,
+}
+
+impl SegmentKind {
+    /// As it is written: `free`, `nudge`, `release`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Nudge => "nudge",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// One settled and read state: what was asked, under which parameters, and what came back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EquilibriumRow {
+    /// Epoch, from 0.
+    pub epoch: u32,
+    /// Optimiser step, from 0.
+    pub step: u32,
+    /// Shot id: assigned by the host, never reused.
+    pub shot: u64,
+    /// The sample's row in the data set, from 0.
+    pub sample: u32,
+    /// Which of the sample's random starts, from 0.
+    pub start: u32,
+    /// Training or evaluation.
+    pub stream: Stream,
+    /// Index of the segment in the shot plan, from 0 (the kick has one, too).
+    pub segment: u8,
+    /// What the segment was.
+    pub kind: SegmentKind,
+    /// β as applied, signed, model units of h; 0 if the segment was not nudged.
+    pub beta: f64,
+    /// Number of the generation in force.
+    pub generation: u32,
+    /// CRC-32C of that generation's codes.
+    pub crc: u32,
+    /// Bits of [`xyloop_protocol::units::Flags`].
+    pub flags: u16,
+    /// Time from the segment's start until the read, µs.
+    pub settle_us: u32,
+    /// Largest change between the last two windows, 2^-16 turns.
+    pub residual_turn: u16,
+    /// Largest distance of a site from the shot's free state, 2^-16 turns; 0 for the free state.
+    pub moved_turn: u16,
+    /// Phases of the log's sites, in its order, 2^-16 turns (2^16 = 2π rad).
+    pub phases: Vec<u16>,
+}
+
+/// What one epoch came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricsRow {
+    /// Epoch, from 0.
+    pub epoch: u32,
+    /// Optimiser steps so far.
+    pub steps: u32,
+    /// Mean over the epoch's free states of D = ½ Σ (1 − cos Δ) over the outputs: 0 … number of outputs.
+    pub mean_distance: f64,
+    /// Share of the epoch's free states that were right, 0 … 1.
+    pub accuracy: f64,
+    /// Mean cost at the free states, in the cost's own unit, if it was computed.
+    pub mean_cost: Option<f64>,
+    /// Shots whose release did not come back to the free state.
+    pub basin_changed: u64,
+    /// Shots with an unsettled phase.
+    pub unsettled: u64,
+    /// Shots left out of the gradient.
+    pub left_out: u64,
+    /// Shots with a nudge at its bound.
+    pub nudge_bounded: u64,
+    /// Shots with a field clipped to its DAC's range.
+    pub actuator_clipped: u64,
+    /// Codes clipped to their converter's range.
+    pub codes_clipped: u64,
+    /// Euclidean norm of the epoch's last gradient, model units.
+    pub gradient_norm: f64,
+    /// Mean settling time of a segment, µs.
+    pub mean_settle_us: f64,
+    /// Longest settling time of a segment, µs.
+    pub max_settle_us: u32,
+    /// Largest distance of a site from its shot's free state, radians.
+    pub max_moved_rad: f64,
+    /// Shots so far.
+    pub shots: u64,
+    /// Wall-clock time since the run's start, seconds.
+    pub seconds: f64,
+}
+
+impl MetricsRow {
+    /// First line of `metrics.csv`, with its end of line: names as above; a name without a unit is a count or a ratio.
+    pub const HEADER: &'static str = "epoch,steps,mean_distance,accuracy,mean_cost,basin_changed,unsettled,left_out,\
+        nudge_bounded,actuator_clipped,codes_clipped,gradient_norm,mean_settle_us,max_settle_us,max_moved_rad,shots,\
+        seconds\n";
+
+    /// One line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and are told
+    /// from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is empty.
+    pub fn line(&self) -> String {
+        let mut line = format!("{},{},{:?},{:?},", self.epoch, self.steps, self.mean_distance, self.accuracy);
+        if let Some(cost) = self.mean_cost {
+            let _ = write!(line, "{cost:?}"); // writing to a string cannot fail
+        }
+        for count in [
+            self.basin_changed,
+            self.unsettled,
+            self.left_out,
+            self.nudge_bounded,
+            self.actuator_clipped,
+            self.codes_clipped,
+        ] {
+            let _ = write!(line, ",{count}");
+        }
+        let _ = writeln!(
+            line,
+            ",{:?},{:?},{},{:?},{},{:?}",
+            self.gradient_norm, self.mean_settle_us, self.max_settle_us, self.max_moved_rad, self.shots, self.seconds
+        );
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MetricsRow;
+
+    #[test]
+    fn a_line_has_a_cell_for_each_name_and_tells_missing_from_zero() {
+        let row = MetricsRow { epoch: 3, mean_distance: 0.1, shots: 48, seconds: 1e-7, ..MetricsRow::default() };
+        assert_eq!(row.line(), "3,0,0.1,0.0,,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
+        let row = MetricsRow { mean_cost: Some(0.0), ..row };
+        assert_eq!(row.line(), "3,0,0.1,0.0,0.0,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
+        assert_eq!(row.line().split(',').count(), MetricsRow::HEADER.split(',').count());
+    }
+}

@@ -1,0 +1,137 @@
+//! Judging what was trained: once, on committed codes, through the device, from kicks of a stream of its own.
+//!
+//! An evaluation that did not settle or changed basin counts as wrong.
+
+use serde::{Deserialize, Serialize};
+use xyloop_protocol::{
+    message::ReadOut,
+    units::{Flags, ShotId, Turn},
+};
+
+use super::{
+    TrainError, plan,
+    plan::Role,
+    seed_for,
+    shots::{Bench, Context, Order},
+};
+use crate::{
+    array::Array,
+    calibration::{Calibration, Codes, radians, turn},
+    config::Experiment,
+    device::{ShotOrder, ShotResult},
+    run::Stream,
+    task::{Sample, Task},
+};
+
+/// Evaluation shots are numbered from here: never reached by training, and the same again when a run is evaluated again.
+const FIRST_SHOT: ShotId = 1 << 40;
+
+/// The verdict on one list of samples.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Shots judged: samples × starts.
+    pub evaluations: u32,
+    /// Right ones.
+    pub right: u32,
+    /// `right / evaluations`.
+    pub accuracy: f64,
+    /// Mean over all evaluations of D = ½ Σ (1 − cos Δ) over the outputs.
+    pub mean_distance: f64,
+    /// Evaluations that did not settle in time (counted as wrong).
+    pub unsettled: u32,
+    /// Evaluations flagged as basin changes (counted as wrong).
+    pub basin_changed: u32,
+    /// Rows: class of the sample; columns: class predicted. What is wrong for its flags is in no column.
+    pub confusion: Vec<Vec<u32>>,
+}
+
+/// Commits the codes and judges the samples from `starts` kicks each. `None` if a stop was asked for.
+///
+/// # Errors
+/// If the device or the log fails.
+pub async fn evaluate(
+    bench: &mut Bench<'_>,
+    experiment: &Experiment,
+    array: &Array,
+    task: &Task,
+    samples: &[Sample],
+    codes: &Codes,
+) -> Result<Option<Evaluation>, TrainError> {
+    let calibration = Calibration::ideal(array.converters);
+    let generation = bench.client.commit(codes).await?;
+    let kick_seed = seed_for(experiment.train.seed, "evaluation kicks");
+    let mut plan = plan::plan(experiment, &calibration, generation, plan::evaluation_segments(), kick_seed);
+    if plan.read_out == ReadOut::Contrast {
+        plan.read_out = ReadOut::Outputs;
+    }
+    let mut orders = Vec::new();
+    for start in 0..experiment.eval.starts {
+        for (index, sample) in samples.iter().enumerate() {
+            let id = FIRST_SHOT + u64::from(start) * samples.len() as u64 + index as u64;
+            orders.push(order(&calibration, sample, index, start, id, false));
+        }
+    }
+    let outputs = OutputPhases::new(array, plan.read_out);
+    let classes = task.classes.len();
+    let mut verdict = Evaluation { confusion: vec![vec![0; classes]; classes], ..Evaluation::default() };
+    let context = Context { epoch: 0, step: 0, stream: Stream::Eval, roles: &[Role::Free], beta: 0.0 };
+    let mut distance = 0.0;
+    let take = |order: &Order, result: &ShotResult| {
+        let sample = &samples[order.sample];
+        let phases = outputs.of(result, 0);
+        let flags = result.flags();
+        let untrusted = flags.any(Flags::UNSETTLED.with(Flags::BASIN_CHANGED));
+        verdict.evaluations += 1;
+        verdict.unsettled += u32::from(flags.any(Flags::UNSETTLED));
+        verdict.basin_changed += u32::from(flags.any(Flags::BASIN_CHANGED));
+        verdict.right += u32::from(!untrusted && task.is_right(&phases, sample));
+        distance += distance_of(&phases, &sample.targets_rad);
+        if !untrusted && let Some(predicted) = task.prediction(&phases) {
+            verdict.confusion[sample.label][predicted] += 1;
+        }
+    };
+    let finished = bench.run(&plan, &orders, context, take, |_| {}).await?;
+    let evaluations = f64::from(verdict.evaluations.max(1));
+    verdict.accuracy = f64::from(verdict.right) / evaluations;
+    verdict.mean_distance = distance / evaluations;
+    Ok(finished.then_some(verdict))
+}
+
+/// One shot of a sample.
+pub fn order(calibration: &Calibration, sample: &Sample, index: usize, start: u32, id: ShotId, flip: bool) -> Order {
+    let shot = ShotOrder {
+        id,
+        flip,
+        inputs: sample.inputs_rad.iter().map(|phase| calibration.input(*phase)).collect(),
+        targets: sample.targets_rad.iter().map(|phase| turn(*phase)).collect(),
+    };
+    Order { shot, sample: index, row: sample.index, start }
+}
+
+/// D = ½ Σ (1 − cos Δ) over the outputs.
+pub fn distance_of(outputs_rad: &[f64], targets_rad: &[f64]) -> f64 {
+    outputs_rad.iter().zip(targets_rad).map(|(phase, target)| (1.0 - (phase - target).cos()) / 2.0).sum()
+}
+
+/// Finds the output sites' phases in a read-out.
+pub struct OutputPhases {
+    places: Vec<usize>,
+}
+
+impl OutputPhases {
+    /// For this array and what is read of it.
+    pub fn new(array: &Array, read_out: ReadOut) -> Self {
+        let outputs = array.graph.outputs();
+        let places = match read_out {
+            ReadOut::Phases | ReadOut::Iq => outputs.iter().map(|&site| site as usize).collect(),
+            ReadOut::Outputs | ReadOut::Contrast => (0..outputs.len()).collect(),
+        };
+        Self { places }
+    }
+
+    /// Radians, of a shot's equilibrium; NaN where nothing was read (which counts as wrong).
+    pub fn of(&self, result: &ShotResult, equilibrium: usize) -> Vec<f64> {
+        let phases: &[Turn] = result.equilibria.get(equilibrium).map(|it| &it.phases[..]).unwrap_or_default();
+        self.places.iter().map(|&place| phases.get(place).map_or(f64::NAN, |turn| radians(*turn))).collect()
+    }
+}

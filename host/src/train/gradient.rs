@@ -1,0 +1,164 @@
+//! From measured equilibria to the EP gradient of a step: contrasts, guards, counts.
+
+use xyloop_lattice::{
+    Graph, Parameters,
+    ep::{Contrast, Nudging},
+};
+use xyloop_protocol::units::Flags;
+
+use super::plan::Role;
+use crate::{
+    calibration::radians,
+    config::{BasinRule, Guard, NudgeMode, UnsettledRule},
+    device::{ShotResult, Sums},
+};
+
+/// What was noticed in the shots of a step or an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Shots measured.
+    pub shots: u32,
+    /// Shots whose release did not come back to the free state.
+    pub basin_changed: u32,
+    /// Shots with a phase that did not settle in time.
+    pub unsettled: u32,
+    /// Shots left out of the gradient.
+    pub left_out: u32,
+    /// Shots whose weight was capped.
+    pub capped: u32,
+    /// Shots with a nudge whose 1 + cos Δ was bounded from below.
+    pub nudge_bounded: u32,
+    /// Shots with a field plus nudge clipped to the DAC's range.
+    pub actuator_clipped: u32,
+    /// Equilibria measured.
+    pub equilibria: u32,
+    /// Sum of their settle times, microseconds.
+    pub settle_us: u64,
+    /// The longest of them, microseconds.
+    pub longest_settle_us: u32,
+    /// Largest distance from a free state, radians.
+    pub moved_rad: f64,
+}
+
+impl Counts {
+    /// Adds one shot.
+    pub fn add(&mut self, shot: &ShotResult) {
+        let flags = shot.flags();
+        self.shots += 1;
+        self.basin_changed += u32::from(flags.any(Flags::BASIN_CHANGED));
+        self.unsettled += u32::from(flags.any(Flags::UNSETTLED));
+        self.nudge_bounded += u32::from(flags.any(Flags::NUDGE_BOUNDED));
+        self.actuator_clipped += u32::from(flags.any(Flags::ACTUATOR_CLIPPED));
+        for equilibrium in &shot.equilibria {
+            self.equilibria += 1;
+            self.settle_us += u64::from(equilibrium.settle_us);
+            self.longest_settle_us = self.longest_settle_us.max(equilibrium.settle_us);
+            self.moved_rad = self.moved_rad.max(turns_rad(equilibrium.moved_turn));
+        }
+    }
+
+    /// Adds up two sets of counts.
+    pub fn merge(&mut self, other: &Self) {
+        self.shots += other.shots;
+        self.basin_changed += other.basin_changed;
+        self.unsettled += other.unsettled;
+        self.left_out += other.left_out;
+        self.capped += other.capped;
+        self.nudge_bounded += other.nudge_bounded;
+        self.actuator_clipped += other.actuator_clipped;
+        self.equilibria += other.equilibria;
+        self.settle_us += other.settle_us;
+        self.longest_settle_us = self.longest_settle_us.max(other.longest_settle_us);
+        self.moved_rad = self.moved_rad.max(other.moved_rad);
+    }
+
+    /// Mean settle time, microseconds.
+    pub fn mean_settle_us(&self) -> f64 {
+        self.settle_us as f64 / f64::from(self.equilibria.max(1))
+    }
+}
+
+/// Adds up contrasts over the shots of a step.
+pub struct Accumulator<'a> {
+    graph: &'a Graph,
+    guard: &'a Guard,
+    mode: NudgeMode,
+    beta: f64,
+    roles: &'a [Role],
+    contrast: Contrast,
+    phases: [Vec<f64>; 2],
+}
+
+impl<'a> Accumulator<'a> {
+    /// Nothing yet. `beta` is the nudge strength the converters make; `roles` says what each equilibrium of a shot is.
+    pub fn new(graph: &'a Graph, guard: &'a Guard, mode: NudgeMode, beta: f64, roles: &'a [Role]) -> Self {
+        let phases = [vec![0.0; graph.len()], vec![0.0; graph.len()]];
+        Self { graph, guard, mode, beta, roles, contrast: Contrast::zeros(graph), phases }
+    }
+
+    /// Adds one shot's contrast; `counts` learns whether it was left out or capped.
+    pub fn add(&mut self, shot: &ShotResult, flip: bool, counts: &mut Counts) {
+        let flags = shot.flags();
+        let rejected = (self.guard.unsettled == UnsettledRule::Reject && flags.any(Flags::UNSETTLED))
+            || (self.guard.basin == BasinRule::Reject && flags.any(Flags::BASIN_CHANGED));
+        if rejected {
+            counts.left_out += 1;
+            return;
+        }
+        let find = |wanted: Role| self.roles.iter().position(|role| *role == wanted);
+        let reference = match self.mode {
+            NudgeMode::Symmetric => Role::Nudged(-1.0),
+            NudgeMode::OneSided | NudgeMode::RandomSign => Role::Free,
+        };
+        let (Some(nudged), Some(reference)) = (find(Role::Nudged(1.0)), find(reference)) else { return };
+        for (place, index) in self.phases.iter_mut().zip([nudged, reference]) {
+            let measured = shot.equilibria.get(index).map(|equilibrium| &equilibrium.phases[..]).unwrap_or_default();
+            for (phase, turn) in place.iter_mut().zip(measured) {
+                *phase = radians(*turn);
+            }
+        }
+        let mut weight = if flip { -1.0 } else { 1.0 };
+        if self.guard.basin == BasinRule::Cap {
+            let moved_turn = shot.equilibria.iter().map(|equilibrium| equilibrium.moved_turn).max().unwrap_or(0);
+            let moved_rad = turns_rad(moved_turn);
+            if moved_rad > self.guard.cap_rad {
+                counts.capped += 1;
+                weight *= self.guard.cap_rad / moved_rad;
+            }
+        }
+        self.contrast.add_weighted(self.graph, &self.phases[0], &self.phases[1], weight);
+    }
+
+    /// Takes in sums that the device made.
+    pub fn add_sums(&mut self, sums: &Sums, counts: &mut Counts) {
+        counts.left_out += sums.left_out;
+        let (couplings, fields) = sums.values.split_at(self.contrast.couplings.len().min(sums.values.len()));
+        for (place, value) in self.contrast.couplings.iter_mut().zip(couplings) {
+            *place += value;
+        }
+        let places = self.contrast.field_x.iter_mut().zip(&mut self.contrast.field_y);
+        for ((x, y), [of_x, of_y]) in places.zip(fields.as_chunks::<2>().0) {
+            *x += of_x;
+            *y += of_y;
+        }
+        self.contrast.samples += sums.shots as usize;
+    }
+
+    /// The gradient averaged over the shots that were used; clamped sites have none.
+    pub fn gradient(&self) -> Parameters {
+        let nudging = match self.mode {
+            NudgeMode::Symmetric => Nudging::Symmetric { beta: self.beta },
+            NudgeMode::OneSided | NudgeMode::RandomSign => Nudging::OneSided { beta: self.beta },
+        };
+        let mut gradient = self.contrast.gradient(nudging);
+        for &input in self.graph.inputs() {
+            gradient.field_x[input as usize] = 0.0;
+            gradient.field_y[input as usize] = 0.0;
+        }
+        gradient
+    }
+}
+
+fn turns_rad(turns: u16) -> f64 {
+    f64::from(turns) / 65536.0 * std::f64::consts::TAU
+}

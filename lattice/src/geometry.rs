@@ -1,0 +1,233 @@
+//! Which sites may be coupled: neighbour presets, arbitrary offset lists, all-to-all, dense layers, and the authors'
+//! scale of the initial couplings for each. The sites and couplings themselves are built in [`crate::graph`].
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A named list of neighbour offsets on an open-edged grid (PHYSICS §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Preset {
+    /// `sq`: the four nearest neighbours.
+    Sq,
+    /// `triangular`: `sq` and one diagonal, bulk degree 6.
+    Triangular,
+    /// `3nsq`: all neighbours up to the third shell, bulk degree 12.
+    ThirdSq,
+    /// `p3nsq`: shells one and three without diagonals, bulk degree 8.
+    PlusThirdSq,
+    /// `4nsq`: all neighbours up to the fourth shell, bulk degree 20.
+    FourthSq,
+}
+
+impl Preset {
+    /// Every preset, in order of its documentation.
+    pub const ALL: [Self; 5] = [Self::Sq, Self::Triangular, Self::ThirdSq, Self::PlusThirdSq, Self::FourthSq];
+
+    /// The positive half of the neighbourhood as (rows, columns): the other half follows by symmetry.
+    pub fn offsets(self) -> Vec<(i32, i32)> {
+        let more: &[(i32, i32)] = match self {
+            Self::Sq => &[],
+            Self::Triangular => &[(1, 1)],
+            Self::ThirdSq => &[(1, 1), (1, -1), (0, 2), (2, 0)],
+            Self::PlusThirdSq => &[(0, 2), (2, 0)],
+            Self::FourthSq => &[(1, 1), (1, -1), (0, 2), (2, 0), (1, 2), (-1, 2), (2, 1), (-2, 1)],
+        };
+        [&[(0, 1), (1, 0)], more].concat()
+    }
+
+    /// The name used in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sq => "sq",
+            Self::Triangular => "triangular",
+            Self::ThirdSq => "3nsq",
+            Self::PlusThirdSq => "p3nsq",
+            Self::FourthSq => "4nsq",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = GeometryError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or_else(|| GeometryError::UnknownPreset { name: name.to_owned() })
+    }
+}
+
+/// The shape of an array: which sites exist and which of them are coupled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Geometry {
+    /// An open-edged grid with the same neighbour offsets at every site.
+    Lattice {
+        /// Rows of the grid, at least 1.
+        rows: usize,
+        /// Columns of the grid, at least 1.
+        columns: usize,
+        /// Neighbour offsets (rows, columns), one of each ± pair. One that reaches over every edge adds no coupling.
+        offsets: Vec<(i32, i32)>,
+    },
+    /// Every pair of sites coupled; the grid only gives the sites a place.
+    AllToAll {
+        /// Rows of the grid, at least 1.
+        rows: usize,
+        /// Columns of the grid, at least 1.
+        columns: usize,
+    },
+    /// Dense couplings between consecutive layers, none inside a layer.
+    Layered {
+        /// Sites per layer, at least two layers of at least one site.
+        widths: Vec<usize>,
+    },
+}
+
+impl Geometry {
+    /// A grid with the offsets of a preset.
+    pub fn preset(preset: Preset, rows: usize, columns: usize) -> Self {
+        Self::Lattice { rows, columns, offsets: preset.offsets() }
+    }
+
+    /// Number of sites, saturating.
+    pub fn sites(&self) -> usize {
+        match self {
+            Self::Lattice { rows, columns, .. } | Self::AllToAll { rows, columns } => rows.saturating_mul(*columns),
+            Self::Layered { widths } => widths.iter().fold(0, |sum, &width| sum.saturating_add(width)),
+        }
+    }
+
+    /// Checks sizes and offsets.
+    ///
+    /// # Errors
+    /// An empty side or layer, fewer than two layers, more than `u16::MAX` sites, an offset (0, 0), or an offset that
+    /// is listed twice, also as its own negative.
+    pub fn validate(&self) -> Result<(), GeometryError> {
+        match self {
+            Self::Lattice { rows, columns, .. } | Self::AllToAll { rows, columns } if *rows == 0 || *columns == 0 => {
+                return Err(GeometryError::EmptyGrid { rows: *rows, columns: *columns });
+            }
+            Self::Layered { widths } if widths.len() < 2 => {
+                return Err(GeometryError::TooFewLayers { layers: widths.len() });
+            }
+            Self::Layered { widths } => {
+                if let Some(layer) = widths.iter().position(|&width| width == 0) {
+                    return Err(GeometryError::EmptyLayer { layer });
+                }
+            }
+            _ => {}
+        }
+        if self.sites() > usize::from(u16::MAX) {
+            return Err(GeometryError::TooManySites { sites: self.sites() });
+        }
+        if let Self::Lattice { offsets, .. } = self {
+            validate_offsets(offsets)?;
+        }
+        Ok(())
+    }
+}
+
+/// An offset is written as one of the pair ±(rows, columns): the one whose first non-zero entry is positive.
+pub(crate) fn positive_half((row, column): (i32, i32)) -> (i64, i64) {
+    let (row, column) = (i64::from(row), i64::from(column));
+    if row < 0 || (row == 0 && column < 0) { (-row, -column) } else { (row, column) }
+}
+
+fn validate_offsets(offsets: &[(i32, i32)]) -> Result<(), GeometryError> {
+    let mut seen = std::collections::HashMap::new();
+    for (position, &offset) in offsets.iter().enumerate() {
+        if offset == (0, 0) {
+            return Err(GeometryError::ZeroOffset { position });
+        }
+        if let Some(first) = seen.insert(positive_half(offset), offset) {
+            return Err(GeometryError::RepeatedOffset { offset, first, position });
+        }
+    }
+    Ok(())
+}
+
+/// The authors' initial standard deviation of every coupling, in the order of [`crate::Graph::couplings`].
+///
+/// All-to-all 1/√N; layered 1/√(`n_k` + `n_{k+1}`); lattice 1/√(number of couplings in that offset's direction).
+/// Source: PHYSICS §3, from the authors' code.
+///
+/// # Errors
+/// As [`Geometry::validate`].
+pub fn coupling_std(geometry: &Geometry) -> Result<Vec<f64>, GeometryError> {
+    geometry.validate()?;
+    Ok(crate::graph::labelled_couplings(geometry)
+        .into_iter()
+        .map(|(_, direction)| {
+            let count = match geometry {
+                Geometry::AllToAll { rows, columns } => rows * columns,
+                Geometry::Layered { widths } => widths[direction] + widths[direction + 1],
+                Geometry::Lattice { rows, columns, offsets } => {
+                    let (row, column) = positive_half(offsets[direction]);
+                    (rows - row.unsigned_abs() as usize) * (columns - column.unsigned_abs() as usize)
+                }
+            };
+            1.0 / (count as f64).sqrt()
+        })
+        .collect())
+}
+
+/// Why a geometry was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// The name is none of the presets'.
+    #[error("unknown lattice preset `{name}`: use sq, triangular, 3nsq, p3nsq, 4nsq or a list of offsets")]
+    UnknownPreset {
+        /// The name given.
+        name: String,
+    },
+    /// A grid side is zero.
+    #[error("a grid of {rows} rows × {columns} columns has no sites")]
+    EmptyGrid {
+        /// Rows given.
+        rows: usize,
+        /// Columns given.
+        columns: usize,
+    },
+    /// Layers need a first and a last one.
+    #[error("a layered geometry needs at least two layers, {layers} given")]
+    TooFewLayers {
+        /// Layers given.
+        layers: usize,
+    },
+    /// A layer has no sites.
+    #[error("layer {layer} (counted from 0) has no sites")]
+    EmptyLayer {
+        /// Its index.
+        layer: usize,
+    },
+    /// Site numbers must fit 16 bits.
+    #[error("{sites} sites: at most 65535 are supported")]
+    TooManySites {
+        /// Sites the geometry would have.
+        sites: usize,
+    },
+    /// A site cannot be its own neighbour.
+    #[error("offset number {position} (counted from 0) is (0, 0): a site cannot be coupled to itself")]
+    ZeroOffset {
+        /// Its place in the list.
+        position: usize,
+    },
+    /// The same pair of sites would be coupled twice.
+    #[error("offset number {position} {offset:?} repeats {first:?}: list each offset once, its negative is implied")]
+    RepeatedOffset {
+        /// The offset that was refused.
+        offset: (i32, i32),
+        /// The earlier one it repeats, equal or the negative.
+        first: (i32, i32),
+        /// Place of the refused one in the list.
+        position: usize,
+    },
+}

@@ -1,0 +1,327 @@
+//! Cholesky factorisation of eight symmetric matrices at once, inside the envelope (skyline) of their lower triangle.
+//!
+//! Rows are taken in pairs, and each pair keeps all columns from its first coupled one to the diagonal: for a lattice
+//! that is the band, for a network whose last sites see everything it is far less. Pairs make 2 × 2 tiles: four
+//! independent sums per four loads, which keeps the arithmetic units busy without overflowing any register file.
+#![allow(clippy::inline_always)]
+
+use super::isa::Kernel;
+use super::lanes::{Lanes, SinCos};
+use super::vector::Vector;
+
+/// Two rows of one column.
+pub(crate) type Tile = [Lanes; 2];
+
+/// Which entries the factor of a network may have.
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope {
+    /// First column kept by each pair of rows, even.
+    first: Vec<usize>,
+    /// Where each pair's columns start in the storage; one more than pairs.
+    start: Vec<usize>,
+    /// Rows, without the padding that makes them even.
+    rows: usize,
+}
+
+impl Envelope {
+    /// From the compressed rows of a structurally symmetric matrix.
+    pub(crate) fn new(row_start: &[usize], column: &[u32]) -> Self {
+        let rows = row_start.len() - 1;
+        let mut envelope = Self { first: Vec::new(), start: vec![0], rows };
+        let mut end = 0;
+        for pair in 0..rows.div_ceil(2) {
+            let last_row = (2 * pair + 2).min(rows);
+            let entries = &column[row_start[2 * pair]..row_start[last_row]];
+            let lowest = entries.iter().copied().min().unwrap_or(u32::MAX) as usize;
+            let first = lowest.min(2 * pair) & !1;
+            envelope.first.push(first);
+            end += 2 * pair + 2 - first;
+            envelope.start.push(end);
+        }
+        envelope
+    }
+
+    /// Tiles of storage a factor needs.
+    pub(crate) fn tiles(&self) -> usize {
+        self.start.last().copied().unwrap_or(0)
+    }
+
+    /// Rows including padding.
+    pub(crate) fn padded(&self) -> usize {
+        2 * self.first.len()
+    }
+
+    #[inline(always)]
+    fn pair<'a>(&self, tiles: &'a [Tile], pair: usize) -> &'a [Tile] {
+        &tiles[self.start[pair]..self.start[pair + 1]]
+    }
+}
+
+/// Writes the Hessian of the energy at a state: H_ij = −W_ij cos(φ_i − φ_j), H_ii = cos φ_i A_i + sin φ_i B_i with the
+/// local fields A = Σ W cos φ_j + b_x, B = Σ W sin φ_j + b_y.
+pub(crate) struct Assemble<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) row_start: &'a [usize],
+    pub(crate) column: &'a [u32],
+    pub(crate) weight: &'a [f64],
+    pub(crate) at: &'a [SinCos],
+    pub(crate) field_x: &'a [Lanes],
+    pub(crate) field_y: &'a [Lanes],
+    pub(crate) tiles: &'a mut [Tile],
+}
+
+impl Kernel for Assemble<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        self.tiles.fill([Lanes::ZERO; 2]);
+        let envelope = self.envelope;
+        for i in 0..envelope.rows {
+            let (sin, cos) = (V::load(&self.at[i].sin), V::load(&self.at[i].cos));
+            let (mut a, mut b) = (V::load(&self.field_x[i]), V::load(&self.field_y[i]));
+            let (pair, r) = (i / 2, i % 2);
+            let base = envelope.start[pair];
+            let first = envelope.first[pair];
+            for entry in self.row_start[i]..self.row_start[i + 1] {
+                let j = self.column[entry] as usize;
+                let w = self.weight[entry];
+                let (sin_j, cos_j) = (V::load(&self.at[j].sin), V::load(&self.at[j].cos));
+                a = a + V::splat(w) * cos_j;
+                b = b + V::splat(w) * sin_j;
+                // Each direction of a coupling contributes half: directed couplings give the symmetric part.
+                let half = V::splat(-0.5 * w) * (cos * cos_j + sin * sin_j);
+                let slot = if j < i {
+                    &mut self.tiles[base + j - first][r]
+                } else {
+                    let other = j / 2;
+                    &mut self.tiles[envelope.start[other] + i - envelope.first[other]][j % 2]
+                };
+                (V::load(slot) + half).store(slot);
+            }
+            (cos * a + sin * b).store(&mut self.tiles[base + i - first][r]);
+        }
+        if envelope.rows % 2 == 1 {
+            // The padding row is the unit row.
+            let last = self.tiles.len() - 1;
+            self.tiles[last][1] = Lanes::splat(1.0);
+        }
+    }
+}
+
+/// Replaces a matrix by its factor L (reciprocals on the diagonal) and returns the lanes' smallest pivots, NaN where one
+/// is not finite.
+pub(crate) struct Factor<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) tiles: &'a mut [Tile],
+}
+
+impl Kernel for Factor<'_> {
+    type Output = Lanes;
+
+    #[inline(always)]
+    fn run<V: Vector>(self) -> Lanes {
+        let envelope = self.envelope;
+        let one = V::splat(1.0);
+        let mut smallest = V::splat(f64::INFINITY);
+        let mut check = V::splat(0.0);
+        for i in 0..envelope.first.len() {
+            let first = envelope.first[i];
+            let (done, rest) = self.tiles.split_at_mut(envelope.start[i]);
+            let mine = &mut rest[..2 * i + 2 - first];
+            for j in first / 2..i {
+                let other_first = envelope.first[j];
+                let other = envelope.pair(done, j);
+                let width = 2 * j - first.max(other_first);
+                let (at_mine, at_other) = (2 * j - first, 2 * j - other_first);
+                let mut sum = [0, 1].map(|c| [0, 1].map(|r| V::load(&mine[at_mine + c][r])));
+                let left = &mine[at_mine - width..at_mine];
+                let right = &other[at_other - width..at_other];
+                for (x, y) in left.iter().zip(right) {
+                    let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
+                    let (y0, y1) = (V::load(&y[0]), V::load(&y[1]));
+                    sum[0][0] = sum[0][0] - x0 * y0;
+                    sum[0][1] = sum[0][1] - x1 * y0;
+                    sum[1][0] = sum[1][0] - x0 * y1;
+                    sum[1][1] = sum[1][1] - x1 * y1;
+                }
+                let inverse = [V::load(&other[at_other][0]), V::load(&other[at_other + 1][1])];
+                let below = V::load(&other[at_other][1]);
+                for r in 0..2 {
+                    let x = sum[0][r] * inverse[0];
+                    x.store(&mut mine[at_mine][r]);
+                    ((sum[1][r] - x * below) * inverse[1]).store(&mut mine[at_mine + 1][r]);
+                }
+            }
+            let diagonal = 2 * i - first;
+            let mut pivot = V::load(&mine[diagonal][0]);
+            let mut below = V::load(&mine[diagonal][1]);
+            let mut second = V::load(&mine[diagonal + 1][1]);
+            for x in &mine[..diagonal] {
+                let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
+                pivot = pivot - x0 * x0;
+                below = below - x0 * x1;
+                second = second - x1 * x1;
+            }
+            let inverse = one / pivot.sqrt();
+            below = below * inverse;
+            second = second - below * below;
+            smallest = smallest.min(pivot).min(second);
+            check = check + (pivot + second);
+            inverse.store(&mut mine[diagonal][0]);
+            below.store(&mut mine[diagonal][1]);
+            mine[diagonal + 1][0] = Lanes::ZERO;
+            (one / second.sqrt()).store(&mut mine[diagonal + 1][1]);
+        }
+        // The minimum drops a NaN; the sum keeps it.
+        let mut out = Lanes::ZERO;
+        (smallest + check * V::splat(0.0)).store(&mut out);
+        out
+    }
+}
+
+/// Solves L Lᵀ x = b in place; `x` has the padded length.
+pub(crate) struct Solve<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) tiles: &'a [Tile],
+    pub(crate) x: &'a mut [Lanes],
+}
+
+impl Kernel for Solve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let envelope = self.envelope;
+        for i in 0..envelope.first.len() {
+            let first = envelope.first[i];
+            let row = envelope.pair(self.tiles, i);
+            let (done, rest) = self.x.split_at_mut(2 * i);
+            let (mut a, mut b) = (V::load(&rest[0]), V::load(&rest[1]));
+            for (tile, x) in row.iter().zip(&done[first..]) {
+                let x = V::load(x);
+                a = a - V::load(&tile[0]) * x;
+                b = b - V::load(&tile[1]) * x;
+            }
+            let diagonal = 2 * i - first;
+            a = a * V::load(&row[diagonal][0]);
+            a.store(&mut rest[0]);
+            ((b - V::load(&row[diagonal][1]) * a) * V::load(&row[diagonal + 1][1])).store(&mut rest[1]);
+        }
+        for i in (0..envelope.first.len()).rev() {
+            let first = envelope.first[i];
+            let row = envelope.pair(self.tiles, i);
+            let (before, rest) = self.x.split_at_mut(2 * i);
+            let diagonal = 2 * i - first;
+            let b = V::load(&rest[1]) * V::load(&row[diagonal + 1][1]);
+            let a = (V::load(&rest[0]) - V::load(&row[diagonal][1]) * b) * V::load(&row[diagonal][0]);
+            a.store(&mut rest[0]);
+            b.store(&mut rest[1]);
+            for (tile, x) in row.iter().zip(&mut before[first..]) {
+                (V::load(x) - (V::load(&tile[0]) * a + V::load(&tile[1]) * b)).store(x);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Assemble, Envelope, Factor, Solve};
+    use crate::solver::isa::Isa;
+    use crate::solver::lanes::{LANES, Lanes, SinCos};
+    use crate::{Geometry, Graph, Network, Preset, math};
+    use rand::{RngExt, SeedableRng};
+
+    /// Solves a dense system by Gaussian elimination with pivoting.
+    fn dense_solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+        let n = b.len();
+        for k in 0..n {
+            let pivot = (k..n).max_by(|&p, &q| a[p][k].abs().total_cmp(&a[q][k].abs())).unwrap();
+            a.swap(k, pivot);
+            b.swap(k, pivot);
+            for i in k + 1..n {
+                let factor = a[i][k] / a[k][k];
+                for j in k..n {
+                    a[i][j] -= factor * a[k][j];
+                }
+                b[i] -= factor * b[k];
+            }
+        }
+        for k in (0..n).rev() {
+            for j in k + 1..n {
+                b[k] -= a[k][j] * b[j];
+            }
+            b[k] /= a[k][k];
+        }
+        b
+    }
+
+    #[test]
+    fn factor_and_solve_agree_with_a_dense_solver() {
+        let shapes = [
+            (Geometry::preset(Preset::FourthSq, 7, 6), vec![3_u32, 11]),
+            (Geometry::preset(Preset::Sq, 5, 5), vec![]),
+            (Geometry::AllToAll { rows: 3, columns: 5 }, vec![2]),
+            (Geometry::Layered { widths: vec![4, 9, 3] }, vec![0, 1, 2, 3]),
+        ];
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+        for (geometry, inputs) in shapes {
+            let graph = Graph::new(&geometry).unwrap().with_terminals(&inputs, &[]).unwrap();
+            let mut network = Network::new(&graph);
+            let couplings: Vec<f64> = graph.couplings().iter().map(|_| rng.random_range(-0.3..0.3)).collect();
+            network.set_couplings(&couplings);
+            let n = network.free.len();
+            let mut lanes = |low: f64, high: f64| -> Vec<Lanes> {
+                (0..n).map(|_| Lanes(std::array::from_fn(|_| rng.random_range(low..high)))).collect()
+            };
+            // Lane 0 gets fields that make it indefinite, the others strong fields along their phases.
+            let (phase, mut field, right) = (lanes(-3.0, 3.0), lanes(4.0, 6.0), lanes(-1.0, 1.0));
+            field.iter_mut().for_each(|field| field.0[0] -= 5.0);
+            let phasor = |f: fn(f64) -> f64| phase.iter().map(move |p| Lanes(p.0.map(f))).collect::<Vec<_>>();
+            let (sin, cos) = (phasor(math::sin), phasor(math::cos));
+            let at: Vec<SinCos> = sin.iter().zip(&cos).map(|(&sin, &cos)| SinCos { sin, cos }).collect();
+            let field_x: Vec<Lanes> = field.iter().zip(&cos).map(|(&f, &c)| f * c).collect();
+            let field_y: Vec<Lanes> = field.iter().zip(&sin).map(|(&f, &s)| f * s).collect();
+
+            for isa in Isa::available() {
+                let mut tiles = vec![[Lanes::ZERO; 2]; network.envelope.tiles()];
+                isa.run(Assemble {
+                    envelope: &network.envelope,
+                    row_start: &network.row_start,
+                    column: &network.column,
+                    weight: &network.weight,
+                    at: &at,
+                    field_x: &field_x,
+                    field_y: &field_y,
+                    tiles: &mut tiles,
+                });
+                let pivot = isa.run(Factor { envelope: &network.envelope, tiles: &mut tiles });
+                let mut x = right.clone();
+                x.resize(network.envelope.padded(), Lanes::ZERO);
+                isa.run(Solve { envelope: &network.envelope, tiles: &tiles, x: &mut x });
+                assert!(!(pivot.0[0] > 0.0), "an indefinite matrix has no positive pivots");
+                for l in 1..LANES {
+                    assert!(pivot.0[l] > 0.0);
+                    let mut hessian = vec![vec![0.0; n]; n];
+                    for i in 0..n {
+                        hessian[i][i] += field[i].0[l];
+                    }
+                    let index = |site: u32| network.free.iter().position(|&free| free == site);
+                    for (&(i, j), w) in graph.couplings().iter().zip(&couplings) {
+                        if let (Some(i), Some(j)) = (index(i), index(j)) {
+                            let curvature = w * (phase[i].0[l] - phase[j].0[l]).cos();
+                            hessian[i][i] += curvature;
+                            hessian[j][j] += curvature;
+                            hessian[i][j] -= curvature;
+                            hessian[j][i] -= curvature;
+                        }
+                    }
+                    let exact = dense_solve(hessian, right.iter().map(|r| r.0[l]).collect());
+                    for i in 0..n {
+                        assert!((x[i].0[l] - exact[i]).abs() < 1e-12, "{} lane {l} row {i}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+}

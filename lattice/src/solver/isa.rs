@@ -1,0 +1,79 @@
+//! Run-time choice of the instruction set.
+//!
+//! A [`Kernel`] is generic over its registers and `inline(always)`; [`Isa::run`] compiles it three times, for the
+//! target's baseline, AVX2 and AVX-512F. No path fuses a multiplication with an addition, so all give the same bits
+//! (`tests/bits.rs`).
+
+use super::lanes::Lanes;
+use super::vector::Vector;
+
+/// An instruction set this machine has. Values exist only after detection, which is what makes [`Isa::run`] sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Isa(Level);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Baseline,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// Every instruction set this machine has, slowest first.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut list = vec![Self(Level::Baseline)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                list.push(Self(Level::Avx2));
+            }
+            if is_x86_feature_detected!("avx512f") {
+                list.push(Self(Level::Avx512));
+            }
+        }
+        list
+    }
+
+    /// The fastest instruction set this machine has (detected once, cached by the standard library).
+    pub fn best() -> Self {
+        Self::available().last().copied().unwrap_or(Self(Level::Baseline))
+    }
+
+    /// Its name for reports: `baseline`, `avx2` or `avx512f`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Level::Baseline => "baseline",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512f",
+        }
+    }
+
+    /// Runs a kernel compiled for this instruction set.
+    #[inline]
+    // The dispatch: the other half of the crate's unsafe code, in `x86`, rests on it.
+    #[allow(unsafe_code)]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Level::Baseline => kernel.run::<Lanes>(),
+            // SAFETY: a level above baseline is only constructed in `available`, after the feature was detected.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { super::x86::run_avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { super::x86::run_avx512(kernel) },
+        }
+    }
+}
+
+/// A piece of work worth compiling per instruction set: at least a pass over all sites.
+pub(crate) trait Kernel {
+    /// What it returns.
+    type Output;
+    /// Does it with one kind of registers; implementations are `inline(always)`.
+    fn run<V: Vector>(self) -> Self::Output;
+}

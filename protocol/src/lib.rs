@@ -1,0 +1,20 @@
+//! The wire between an xyloop host and an xyloop device.
+//!
+//! From the line upwards: [`crc`] and [`frame`] turn bytes into checked frames, [`link`] turns frames into two
+//! reliable, ordered message streams, [`greeting`] is what both ends tell each other in the first exchange, and
+//! [`message`] is what they say from then on. [`units`] holds the integers that travel (codes, turns), [`wiring`]
+//! the fingerprint by which host and device agree on what is connected to what.
+//!
+//! Everything here is *sans-I/O*: no port, no clock, no allocation. Bytes and the time come in as arguments, memory
+//! is handed over as slices, and the same types serve the firmware, the simulated device and the host.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod crc;
+pub mod frame;
+pub mod greeting;
+pub mod link;
+pub mod message;
+pub mod units;
+pub mod wiring;

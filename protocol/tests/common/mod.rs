@@ -1,0 +1,317 @@
+//! Shared by the tests of the link: a seeded generator, a line that does harm, and two ends in virtual time.
+#![allow(dead_code, clippy::unwrap_used, clippy::should_implement_trait)]
+
+use std::collections::VecDeque;
+
+use xyloop_protocol::link::{Config, Link, Role, State, Storage};
+
+/// `SplitMix64`: small, seeded, the same everywhere.
+#[derive(Clone)]
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    pub fn chance(&mut self, p: f64) -> bool {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64 <= p && p > 0.0
+    }
+
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.next().to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+
+    pub fn bytes(&mut self, n: usize) -> Vec<u8> {
+        let mut v = vec![0; n];
+        self.fill(&mut v);
+        v
+    }
+}
+
+/// Probabilities are per write (a write is one or several frames), `bit` per bit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    pub drop: f64,
+    pub duplicate: f64,
+    pub bit: f64,
+    pub truncate: f64,
+    /// A span of bytes in the middle is lost.
+    pub hole: f64,
+    /// Up to that much extra delay, in microseconds; arrivals keep their order unless `reorder`.
+    pub jitter_us: u64,
+    pub reorder: bool,
+}
+
+impl Faults {
+    pub const NONE: Self =
+        Self { drop: 0.0, duplicate: 0.0, bit: 0.0, truncate: 0.0, hole: 0.0, jitter_us: 0, reorder: false };
+}
+
+/// One direction of a line.
+pub struct Line {
+    pub baud: u64,
+    pub delay_us: u64,
+    /// The operating system takes that much before it stops the writer, in bytes.
+    pub buffer: u64,
+    pub faults: Faults,
+    pub cut: bool,
+    rng: Rng,
+    busy_until_us: u64,
+    last_arrival_us: u64,
+    queue: VecDeque<(u64, Vec<u8>)>,
+    pub record: Option<Vec<u8>>,
+}
+
+impl Line {
+    pub fn new(baud: u64, delay_us: u64, faults: Faults, seed: u64) -> Self {
+        Self {
+            baud,
+            delay_us,
+            buffer: 4096,
+            faults,
+            cut: false,
+            rng: Rng(seed),
+            busy_until_us: 0,
+            last_arrival_us: 0,
+            queue: VecDeque::new(),
+            record: None,
+        }
+    }
+
+    fn byte_ns(&self) -> u64 {
+        10_000_000_000 / self.baud
+    }
+
+    /// When the writer may write again.
+    pub fn writable_at_us(&self) -> u64 {
+        self.busy_until_us.saturating_sub(self.buffer * self.byte_ns() / 1000)
+    }
+
+    pub fn write(&mut self, now_us: u64, bytes: &[u8]) {
+        if let Some(record) = &mut self.record {
+            record.extend_from_slice(bytes);
+        }
+        let start = self.busy_until_us.max(now_us);
+        self.busy_until_us = start + (bytes.len() as u64 * self.byte_ns()).div_ceil(1000);
+        if self.cut || self.rng.chance(self.faults.drop) {
+            return;
+        }
+        let mut bytes = bytes.to_vec();
+        if self.faults.bit > 0.0 {
+            // Geometric gaps between bit errors.
+            let mut at = 0usize;
+            loop {
+                let u = ((self.rng.next() >> 11) as f64 + 1.0) / (1u64 << 53) as f64;
+                at += (u.ln() / (1.0 - self.faults.bit).ln()) as usize;
+                if at >= bytes.len() * 8 {
+                    break;
+                }
+                bytes[at / 8] ^= 1 << (at % 8);
+                at += 1;
+            }
+        }
+        if self.rng.chance(self.faults.truncate) {
+            bytes.truncate(self.rng.below(bytes.len() + 1));
+        }
+        if self.rng.chance(self.faults.hole) {
+            let from = self.rng.below(bytes.len());
+            let to = (from + 1 + self.rng.below(200)).min(bytes.len());
+            bytes.drain(from..to);
+        }
+        let copies = if self.rng.chance(self.faults.duplicate) { 2 } else { 1 };
+        for _ in 0..copies {
+            let jitter = if self.faults.jitter_us > 0 { self.rng.next() % self.faults.jitter_us } else { 0 };
+            let mut at = self.busy_until_us + self.delay_us + jitter;
+            if !self.faults.reorder {
+                at = at.max(self.last_arrival_us);
+            }
+            self.last_arrival_us = at;
+            let place = self.queue.iter().rposition(|q| q.0 <= at).map_or(0, |p| p + 1);
+            self.queue.insert(place, (at, bytes.clone()));
+        }
+    }
+
+    pub fn next_arrival_us(&self) -> Option<u64> {
+        self.queue.front().map(|q| q.0)
+    }
+
+    pub fn take(&mut self, now_us: u64) -> Option<Vec<u8>> {
+        if self.next_arrival_us()? > now_us {
+            return None;
+        }
+        self.queue.pop_front().map(|q| q.1)
+    }
+
+    pub fn clear(&mut self) {
+        self.queue.clear();
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub payload: usize,
+    pub receive: usize,
+    pub send: usize,
+}
+
+/// A link over leaked memory: tests are short.
+pub fn link(role: Role, sizes: Sizes, config: Config) -> Link<'static> {
+    let leak = |n: usize| -> &'static mut [u8] { Box::leak(vec![0; n].into_boxed_slice()) };
+    let frame = xyloop_protocol::frame::storage_len(sizes.payload).max(xyloop_protocol::link::FRAME_STORAGE_MIN);
+    let storage = Storage { frame: leak(frame), receive: leak(sizes.receive), send: leak(sizes.send) };
+    let max_payload = u16::try_from(sizes.payload).unwrap();
+    Link::new(role, storage, Config { max_payload, ..config })
+}
+
+/// Both ends and the line between them, in virtual time.
+pub struct World {
+    pub now_us: u64,
+    pub host: Link<'static>,
+    pub device: Link<'static>,
+    pub up: Line,
+    pub down: Line,
+    pub out: usize,
+}
+
+impl World {
+    pub fn new(host: Sizes, device: Sizes, baud: u64, delay_us: u64, faults: Faults, seed: u64) -> Self {
+        Self::with(
+            link(Role::Host, host, Config::host()),
+            link(Role::Device, device, Config::device()),
+            baud,
+            delay_us,
+            faults,
+            seed,
+        )
+    }
+
+    pub fn with(
+        host: Link<'static>,
+        device: Link<'static>,
+        baud: u64,
+        delay_us: u64,
+        faults: Faults,
+        seed: u64,
+    ) -> Self {
+        Self {
+            now_us: 1_000,
+            host,
+            device,
+            up: Line::new(baud, delay_us, faults, seed),
+            down: Line::new(baud, delay_us, faults, seed ^ 0xABCD_EF01),
+            out: 2048,
+        }
+    }
+
+    /// Delivers and transmits what is due now; then moves the clock to the next event, at most to `limit_us`.
+    pub fn step(&mut self, limit_us: u64) {
+        while let Some(bytes) = self.up.take(self.now_us) {
+            self.device.receive(self.now_us, &bytes);
+        }
+        while let Some(bytes) = self.down.take(self.now_us) {
+            self.host.receive(self.now_us, &bytes);
+        }
+        let mut next = limit_us;
+        for (link, line) in [(&mut self.host, &mut self.up), (&mut self.device, &mut self.down)] {
+            let mut out = vec![0; self.out];
+            while line.writable_at_us() <= self.now_us {
+                let n = link.transmit(self.now_us, &mut out);
+                assert!(n <= out.len());
+                if n == 0 {
+                    break;
+                }
+                line.write(self.now_us, &out[..n]);
+            }
+            if let Some(at) = link.next_wakeup_us() {
+                next = next.min(at.max(line.writable_at_us()));
+            }
+        }
+        for line in [&self.up, &self.down] {
+            if let Some(at) = line.next_arrival_us() {
+                next = next.min(at);
+            }
+        }
+        self.now_us = next.max(self.now_us + 1);
+    }
+
+    pub fn run_until(&mut self, limit_us: u64) {
+        while self.now_us < limit_us {
+            self.step(limit_us);
+        }
+    }
+
+    pub fn connect(&mut self, session: u32) {
+        self.host.connect(session, b"host", self.now_us).unwrap();
+        let limit = self.now_us + 600_000_000;
+        while (self.host.session(), self.device.session()) != (Some(session), Some(session)) {
+            self.step(limit);
+            assert!(self.now_us < limit, "no connection: {:?} {:?}", self.host.state(), self.device.state());
+        }
+    }
+}
+
+/// A message whose content follows from its direction, number and length alone.
+pub fn message(direction: u64, number: u64, longest: usize) -> Vec<u8> {
+    let mut rng = Rng(direction << 56 ^ number.wrapping_mul(0x1234_5677));
+    let length = match rng.below(10) {
+        0 => 0,
+        1..=6 => rng.below(64.min(longest + 1)),
+        7 | 8 => rng.below(longest / 4 + 1),
+        _ => rng.below(longest + 1),
+    };
+    rng.bytes(length)
+}
+
+/// Sends as many test messages as fit, from `*sent` up to `count`.
+pub fn feed(link: &mut Link<'_>, direction: u64, sent: &mut u64, count: u64, longest: usize) {
+    while *sent < count && link.send(&message(direction, *sent, longest)).is_ok() {
+        *sent += 1;
+    }
+}
+
+/// Reads and checks all messages that are there, at most `most`.
+pub fn drain(link: &mut Link<'_>, direction: u64, got: &mut u64, longest: usize, most: usize) {
+    for _ in 0..most {
+        let Some(front) = link.front() else { break };
+        assert_eq!(front, message(direction, *got, longest), "message {got} of direction {direction}");
+        *got += 1;
+        assert!(link.pop());
+    }
+}
+
+/// Moves `count` messages each way and returns the virtual time it took, in microseconds.
+pub fn exchange(world: &mut World, count: u64, limit_us: u64) -> u64 {
+    let start = world.now_us;
+    let limit = start + limit_us;
+    let up_longest = world.host.longest_message();
+    let down_longest = world.device.longest_message();
+    let (mut up_sent, mut up_got, mut down_sent, mut down_got) = (0, 0, 0, 0);
+    while (up_got, down_got) != (count, count) || !world.host.all_acked() || !world.device.all_acked() {
+        feed(&mut world.host, 1, &mut up_sent, count, up_longest);
+        feed(&mut world.device, 2, &mut down_sent, count, down_longest);
+        world.step(limit);
+        drain(&mut world.device, 1, &mut up_got, up_longest, usize::MAX);
+        drain(&mut world.host, 2, &mut down_got, down_longest, usize::MAX);
+        assert!(
+            world.now_us < limit && matches!(world.host.state(), State::Connected { .. }),
+            "stuck at {up_got}/{up_sent} up, {down_got}/{down_sent} down\n{:?}\n{:?}\n{:?}",
+            world.host.state(),
+            world.host.counters(),
+            world.device.counters()
+        );
+    }
+    world.now_us - start
+}
