@@ -1,6 +1,6 @@
 //! Contrast sums: EP's gradient is local, so the device can add it up itself. Per shot, with s = sign(β) of each nudged
-//! segment, Σ s·x(nudged) − (Σ s)·x(free), x = cos(φ_i − φ_j) per coupling, then cos φ and sin φ per site. Fixed point,
-//! integer sums: the result does not depend on the order of the shots.
+//! segment (0 after a basin change), Σ s·x(nudged) − (Σ s)·x(free), where x is `cos(φ_i − φ_j)` per coupling, then cos φ
+//! and sin φ per site. Fixed point, integer sums: the result does not depend on the order of the shots.
 
 use xyloop_protocol::{message::CONTRAST_FRACTION_BITS, units::Turn};
 

@@ -68,13 +68,16 @@ pub(crate) struct Shots<'a> {
 }
 
 impl Shots<'_> {
-    /// Starts waiting shots on idle replicas and takes every replica that is ready one step further.
+    /// Takes every replica that is ready one step further, and starts waiting shots on those that are idle then.
     pub fn poll<B: Board>(&mut self, board: &mut B, frame: &Frame<'_>, counts: &mut Counts) -> Result<(), BoardError> {
         for replica in 0..self.replicas.len() {
+            if self.replicas[replica].slot.is_some()
+                && let Some(elapsed_us) = board.ready(replica)
+            {
+                self.step(board, frame, replica, elapsed_us, counts)?;
+            }
             if self.replicas[replica].slot.is_none() {
                 self.begin(board, frame, replica, counts)?;
-            } else if let Some(elapsed_us) = board.ready(replica) {
-                self.step(board, frame, replica, elapsed_us, counts)?;
             }
         }
         Ok(())
@@ -296,7 +299,10 @@ impl Shots<'_> {
             self.contrast.left_out += 1;
             return;
         }
-        let sign = |row: &Row| nudge_sign(plan, row.segment, slot.flip);
+        // What was nudged after a basin change belongs to another basin than the free state.
+        let sign = |row: &Row| {
+            if row.flags.any(Flags::BASIN_CHANGED) { 0 } else { nudge_sign(plan, row.segment, slot.flip) }
+        };
         let of_free = -slot.rows().iter().map(sign).sum::<i32>();
         let bytes = 2 * self.phases.len();
         for (ordinal, row) in slot.rows().iter().enumerate() {

@@ -74,7 +74,7 @@ impl Slot {
 
 /// The ring with each slot's inputs, targets and read-outs.
 pub struct Slots<'a> {
-    slots: &'a mut [Slot],
+    ring: &'a mut [Slot],
     inputs: &'a mut [Turn],
     targets: &'a mut [Turn],
     results: &'a mut [u8],
@@ -95,12 +95,12 @@ impl<'a> Slots<'a> {
         each: (usize, usize, usize),
     ) -> Self {
         let (inputs_each, targets_each, result_bytes) = each;
-        Self { slots, inputs, targets, results, inputs_each, targets_each, result_bytes, first: 0, used: 0 }
+        Self { ring: slots, inputs, targets, results, inputs_each, targets_each, result_bytes, first: 0, used: 0 }
     }
 
     /// Slots in all.
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        self.ring.len()
     }
 
     /// Read-out bytes a slot holds.
@@ -114,8 +114,8 @@ impl<'a> Slots<'a> {
         if let Some(last) = self.last().filter(|last| *last >= shot.id) {
             return Err(Refusal { reason: Reason::OldShot, detail: last });
         }
-        if self.used == self.slots.len() {
-            return refuse(Reason::Full, self.slots.len());
+        if self.used == self.ring.len() {
+            return refuse(Reason::Full, self.ring.len());
         }
         let (Some(inputs), Some(targets)) = (shot.inputs.as_u16s(), shot.targets.as_u16s()) else {
             return refuse(Reason::OutOfRange, self.inputs_each);
@@ -133,7 +133,7 @@ impl<'a> Slots<'a> {
         for (place, turn) in chunk_mut(self.targets, index, self.targets_each).iter_mut().zip(targets) {
             *place = Turn(turn);
         }
-        self.slots[index] = Slot { id: shot.id, flip: shot.flip, ..Slot::default() };
+        self.ring[index] = Slot { id: shot.id, flip: shot.flip, ..Slot::default() };
         self.used += 1;
         Ok(())
     }
@@ -142,8 +142,8 @@ impl<'a> Slots<'a> {
     pub fn take_queued(&mut self, generation: u32, read_out: ReadOut) -> Option<usize> {
         let index = (0..self.used)
             .map(|place| self.wrap(self.first + place))
-            .find(|&index| self.slots[index].stage == Stage::Queued)?;
-        let slot = &mut self.slots[index];
+            .find(|&index| self.ring[index].stage == Stage::Queued)?;
+        let slot = &mut self.ring[index];
         slot.stage = Stage::Running;
         (slot.generation, slot.read_out) = (generation, read_out);
         Some(index)
@@ -152,30 +152,31 @@ impl<'a> Slots<'a> {
     /// Shots in progress go back to the queue with nothing done; how many there were.
     pub fn requeue_running(&mut self) -> usize {
         let mut count = 0;
-        for slot in self.slots.iter_mut().filter(|slot| slot.stage == Stage::Running) {
+        for slot in self.ring.iter_mut().filter(|slot| slot.stage == Stage::Running) {
             *slot = Slot { id: slot.id, flip: slot.flip, ..Slot::default() };
             count += 1;
         }
         count
     }
 
-    /// Forgets shots that are queued (those in progress must have been put back before).
-    pub fn drop_queued(&mut self) {
-        // Shots start in the ring's order, so the queued ones are the last ones.
-        while self.used > 0 {
-            let index = self.wrap(self.first + self.used - 1);
-            if self.slots[index].stage != Stage::Queued {
-                break;
-            }
-            self.slots[index] = Slot::default();
-            self.used -= 1;
+    /// Forgets every shot from the first unfinished one on (those in progress must have been put back before). Shots
+    /// that finished behind it on a faster replica go too: nothing of them was sent, and only so can the host ask for
+    /// all that it did not get in ascending order.
+    pub fn drop_unfinished(&mut self) {
+        let of_finished = |stage| matches!(stage, Stage::Finished | Stage::Sent);
+        let keep =
+            (0..self.used).take_while(|place| of_finished(self.ring[self.wrap(self.first + place)].stage)).count();
+        for place in keep..self.used {
+            let index = self.wrap(self.first + place);
+            self.ring[index] = Slot::default();
         }
+        self.used = keep;
     }
 
     /// Forgets finished shots up to and including `through`.
     pub fn retire(&mut self, through: ShotId) {
         while self.used > 0 {
-            let slot = &mut self.slots[self.first];
+            let slot = &mut self.ring[self.first];
             if slot.id > through || !matches!(slot.stage, Stage::Finished | Stage::Sent) {
                 break;
             }
@@ -187,7 +188,7 @@ impl<'a> Slots<'a> {
 
     /// Everything finished is to be sent (again): a new connection does not know what the old one got.
     pub fn offer_again(&mut self) {
-        for slot in self.slots.iter_mut().filter(|slot| matches!(slot.stage, Stage::Finished | Stage::Sent)) {
+        for slot in self.ring.iter_mut().filter(|slot| matches!(slot.stage, Stage::Finished | Stage::Sent)) {
             slot.stage = Stage::Finished;
             slot.sent = 0;
         }
@@ -198,9 +199,9 @@ impl<'a> Slots<'a> {
     pub fn next_to_send(&self) -> Option<(usize, usize)> {
         for place in 0..self.used {
             let index = self.wrap(self.first + place);
-            match self.slots[index].stage {
+            match self.ring[index].stage {
                 Stage::Sent => {}
-                Stage::Finished => return Some((index, usize::from(self.slots[index].sent))),
+                Stage::Finished => return Some((index, usize::from(self.ring[index].sent))),
                 Stage::Queued | Stage::Running => return None,
             }
         }
@@ -209,7 +210,7 @@ impl<'a> Slots<'a> {
 
     /// The equilibrium named by [`next_to_send`](Self::next_to_send) is with the link.
     pub fn mark_sent(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
+        let slot = &mut self.ring[index];
         slot.sent += 1;
         if slot.sent >= slot.filled {
             slot.stage = Stage::Sent;
@@ -219,7 +220,7 @@ impl<'a> Slots<'a> {
     /// Shots queued or running, and shots finished and not retired.
     pub fn counts(&self) -> (usize, usize) {
         let pending = (0..self.used)
-            .map(|place| self.slots[self.wrap(self.first + place)].stage)
+            .map(|place| self.ring[self.wrap(self.first + place)].stage)
             .filter(|stage| matches!(stage, Stage::Queued | Stage::Running))
             .count();
         (pending, self.used - pending)
@@ -227,7 +228,7 @@ impl<'a> Slots<'a> {
 
     /// One slot.
     pub fn slot(&mut self, index: usize) -> &mut Slot {
-        &mut self.slots[index]
+        &mut self.ring[index]
     }
 
     /// A slot's inputs.
@@ -252,11 +253,11 @@ impl<'a> Slots<'a> {
 
     fn last(&self) -> Option<ShotId> {
         let place = self.used.checked_sub(1)?;
-        Some(self.slots[self.wrap(self.first + place)].id)
+        Some(self.ring[self.wrap(self.first + place)].id)
     }
 
     fn wrap(&self, index: usize) -> usize {
-        if index >= self.slots.len() { index - self.slots.len() } else { index }
+        if index >= self.ring.len() { index - self.ring.len() } else { index }
     }
 }
 
@@ -332,7 +333,7 @@ mod tests {
             finish(ring, index);
             ring.mark_sent(index);
             ring.requeue_running();
-            ring.drop_queued();
+            ring.drop_unfinished();
             assert_eq!(ring.counts(), (0, 1));
             ring.offer_again();
             assert_eq!(ring.next_to_send(), Some((index, 0)));

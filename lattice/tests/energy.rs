@@ -1,5 +1,6 @@
 //! Forces, costs and their derivatives, symmetry under rotation, polar fields.
-#![allow(clippy::unwrap_used)]
+// Exact results are compared exactly.
+#![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_range_loop, clippy::doc_markdown)]
 
 mod common;
 

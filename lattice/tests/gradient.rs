@@ -1,8 +1,17 @@
 //! The EP gradient against finite differences of the settled free cost.
 //!
-//! Left out: samples that change basin, that is, whose nudged state moved a site by more than 0.5 rad or whose release
-//! does not come back to the free state. They are counted and printed.
-#![allow(clippy::unwrap_used)]
+//! Left out at β = 0.01: samples that change basin, that is, whose nudged state moved a site by more than 0.5 rad or
+//! whose release does not come back. They are counted and printed, and still checked in the limit of small β.
+//!
+//! Left out too, and counted: log costs whose frozen amplitude is clipped (an output opposite its target; seen once, at
+//! 1 + cos Δ = 2e-6), because that is another gradient by intent.
+//!
+//! Nothing else is left out. The symmetric gradient must reach cosine 0.99 in every sample and block. The one-sided one
+//! has an error of first order in β, which is large where a basin is about to vanish (all-to-all 3×4, seed 41: +β moves
+//! the state by 0.37 rad, −β by 0.09): it must reach 0.99 in 95 % of the blocks; those below are counted and printed.
+
+// Exact results are compared exactly.
+#![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_range_loop, clippy::doc_markdown)]
 
 mod common;
 
@@ -13,7 +22,8 @@ use xyloop_lattice::twin::{self, TwinTolerance};
 use xyloop_lattice::{Cost, Ensemble, Geometry, Graph, LANES, Network, Parameters, Preset};
 
 const BETA: f64 = 0.01;
-const SAMPLES: u64 = 6;
+const CLIP: f64 = 1e-3;
+const SAMPLES: u64 = 20;
 
 struct Sample<'a> {
     graph: &'a Graph,
@@ -40,13 +50,18 @@ impl Sample<'_> {
         state(&ensemble, self.graph.len(), 0)
     }
 
+    fn is_clipped(&self, free: &[f64]) -> bool {
+        let mut outputs = self.graph.outputs().iter().zip(&self.targets);
+        outputs.any(|(&site, &target)| frozen_amplitude(BETA, free[site as usize], target, CLIP).clipped)
+    }
+
     fn nudged(&self, parameters: &Parameters, cost: Cost, beta: f64, free: &[f64]) -> Vec<f64> {
         let mut with = parameters.clone();
         for (&site, &target) in self.graph.outputs().iter().zip(&self.targets) {
             let site = site as usize;
             let amplitude = match cost {
                 Cost::Cosine => beta,
-                Cost::Log => frozen_amplitude(beta, free[site], target, 1e-3).amplitude,
+                Cost::Log => frozen_amplitude(beta, free[site], target, CLIP).amplitude,
             };
             let [x, y] = cost.nudge_field(amplitude, target);
             with.field_x[site] += x;
@@ -80,7 +95,8 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn check(name: &str, graph: &Graph, coupling_std: f64) {
-    let (mut used, mut left_out, mut worst) = (0, 0, 1.0_f64);
+    let (mut used, mut basin_changed, mut clipped, mut worst) = (0, 0, 0, 1.0_f64);
+    let (mut blocks_judged, mut blocks_below, mut worst_one_sided) = (0_usize, 0_usize, 1.0_f64);
     for seed in 0..SAMPLES {
         let mut rng = rng(40 + seed);
         let parameters = parameters(&mut rng, graph, coupling_std);
@@ -91,15 +107,21 @@ fn check(name: &str, graph: &Graph, coupling_std: f64) {
         };
         let free = sample.settle(&parameters, &phases(&mut rng, graph.len()));
         for cost in [Cost::Log, Cost::Cosine] {
+            if cost == Cost::Log && sample.is_clipped(&free) {
+                clipped += 1;
+                continue;
+            }
             let plus = sample.nudged(&parameters, cost, BETA, &free);
             let minus = sample.nudged(&parameters, cost, -BETA, &free);
             let released = sample.settle(&parameters, &plus);
-            if difference(&plus, &free).max(difference(&minus, &free)) > 0.5 || difference(&released, &free) > 1e-6 {
-                left_out += 1;
+            let moved = [difference(&plus, &free), difference(&minus, &free)];
+            let exact = sample.finite_differences(&parameters, cost, &free);
+            small_beta_limit(&sample, &parameters, cost, &free, &exact);
+            if moved[0].max(moved[1]) > 0.5 || difference(&released, &free) > 1e-6 {
+                basin_changed += 1;
                 continue;
             }
             used += 1;
-            let exact = sample.finite_differences(&parameters, cost, &free);
             let (h, psi) = parameters.polar();
             let exact_polar = polar_gradient(&exact, &h, &psi);
             for (reference, nudging) in
@@ -118,34 +140,45 @@ fn check(name: &str, graph: &Graph, coupling_std: f64) {
                 ];
                 for (block, ours, exact) in blocks {
                     let similarity = cosine(ours, exact);
-                    worst = worst.min(similarity);
-                    assert!(similarity >= 0.99, "{name} {seed} {cost:?} {nudging:?} {block}: cosine {similarity}");
+                    if matches!(nudging, Nudging::Symmetric { .. }) {
+                        worst = worst.min(similarity);
+                        assert!(similarity >= 0.99, "{name} {seed} {cost:?} symmetric {block}: cosine {similarity}");
+                    } else {
+                        blocks_judged += 1;
+                        blocks_below += usize::from(similarity < 0.99 || similarity.is_nan());
+                        worst_one_sided = worst_one_sided.min(similarity);
+                    }
                 }
-            }
-            // The direction alone would not notice a wrong factor; the size is that of the limit of small β, since a
-            // soft sample's response is far from linear at 0.01.
-            let beta = 1e-5;
-            let mut contrast = Contrast::zeros(graph);
-            let plus = sample.nudged(&parameters, cost, beta, &free);
-            contrast.add(graph, &plus, &sample.nudged(&parameters, cost, -beta, &free));
-            let gradient = contrast.gradient(Nudging::Symmetric { beta });
-            for (ours, exact) in [
-                (&gradient.couplings, &exact.couplings),
-                (&gradient.field_x, &exact.field_x),
-                (&gradient.field_y, &exact.field_y),
-            ] {
-                let (similarity, ratio) = (cosine(ours, exact), norm(ours) / norm(exact));
-                assert!(
-                    similarity > 0.9999 && (ratio - 1.0).abs() < 0.01,
-                    "{name} {seed} {cost:?}: {similarity} {ratio}"
-                );
             }
         }
     }
     println!(
-        "{name}: worst cosine {worst:.6}; {used} pairs of sample and cost used, {left_out} left out (basin changed)"
+        "{name}: {used} pairs of sample and cost used, {basin_changed} left out (basin changed), {clipped} (clipped); worst cosine symmetric \
+         {worst:.5}, one-sided {worst_one_sided:.5} ({blocks_below} of {blocks_judged} blocks below 0.99)"
     );
-    assert!(used >= 9, "{name}: only {used} used");
+    // Not vacuous: most pairs must have been judged.
+    assert!(used >= 30, "{name}: only {used} used");
+    assert!(
+        20 * blocks_below <= blocks_judged,
+        "{name}: {blocks_below} of {blocks_judged} one-sided blocks below 0.99"
+    );
+}
+
+/// The direction alone would not notice a wrong factor: as β → 0 the symmetric gradient has the right size too.
+fn small_beta_limit(sample: &Sample<'_>, parameters: &Parameters, cost: Cost, free: &[f64], exact: &Parameters) {
+    let beta = 1e-5;
+    let mut contrast = Contrast::zeros(sample.graph);
+    let plus = sample.nudged(parameters, cost, beta, free);
+    contrast.add(sample.graph, &plus, &sample.nudged(parameters, cost, -beta, free));
+    let gradient = contrast.gradient(Nudging::Symmetric { beta });
+    for (ours, exact) in [
+        (&gradient.couplings, &exact.couplings),
+        (&gradient.field_x, &exact.field_x),
+        (&gradient.field_y, &exact.field_y),
+    ] {
+        let (similarity, ratio) = (cosine(ours, exact), norm(ours) / norm(exact));
+        assert!(similarity > 0.9999 && (ratio - 1.0).abs() < 0.01, "{cost:?} as β → 0: {similarity} {ratio}");
+    }
 }
 
 fn norm(values: &[f64]) -> f64 {

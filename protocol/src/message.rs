@@ -465,7 +465,7 @@ pub struct Equilibrium<'a> {
     pub data: Bytes<'a>,
 }
 
-/// Part of the contrast sums. With s = sign(β) of each nudged segment, a shot adds Σ s·x(nudged) − (Σ s)·x(free), where
+/// Part of the contrast sums. With s = sign(β) of each nudged segment (0 after a basin change), a shot adds Σ s·x(nudged) − (Σ s)·x(free), where
 /// x is `cos(φ_i − φ_j)` per coupling, then cos φ and sin φ per site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Contrast<'a> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use xyloop_firmware::{Controller, Identification, Sizes, Storage};
+use xyloop_firmware::{Controller, Identification, Replica, Sizes, Storage, phase::IqSum, slots::Slot};
 use xyloop_protocol::{
     frame, link,
     units::{DacCode, IqCode, Turn},
@@ -36,10 +36,10 @@ pub struct Memory {
     generations: [Vec<DacCode>; 2],
     fields: Vec<DacCode>,
     codes: Vec<IqCode>,
-    sums: Vec<xyloop_firmware::phase::IqSum>,
+    sums: Vec<IqSum>,
     turns: [Vec<Turn>; 5],
-    replicas: Vec<xyloop_firmware::Replica>,
-    slots: Vec<xyloop_firmware::slots::Slot>,
+    replicas: Vec<Replica>,
+    slots: Vec<Slot>,
     results: Vec<u8>,
     contrast: Vec<i32>,
     trigonometry: Vec<(i32, i32)>,
@@ -75,7 +75,7 @@ impl Memory {
             generations: [vec![DacCode::default(); s.generation()], vec![DacCode::default(); s.generation()]],
             fields: vec![DacCode::default(); 2 * s.sites],
             codes: vec![IqCode::default(); s.sites],
-            sums: vec![Default::default(); s.sites],
+            sums: vec![IqSum::default(); s.sites],
             turns: [
                 turns(s.sites),
                 turns(s.replicas * s.sites),
@@ -83,8 +83,8 @@ impl Memory {
                 turns(s.slots * s.inputs),
                 turns(s.slots * s.outputs),
             ],
-            replicas: vec![Default::default(); s.replicas],
-            slots: vec![Default::default(); s.slots],
+            replicas: vec![Replica::default(); s.replicas],
+            slots: vec![Slot::default(); s.slots],
             results: vec![0; s.slots * s.result_bytes],
             contrast: vec![0; s.generation()],
             trigonometry: vec![(0, 0); s.sites],

@@ -85,9 +85,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     })?;
     let summary = Summary { config: &config, folder: &folder, place: &place, outcome, evaluation: &evaluation, wall_s };
     if arguments.json {
-        summary.print_json()
+        summary.print_json();
     } else {
-        summary.print(&task)
+        summary.print(&task);
     }
     Ok(outcome.reason != Reason::Interrupted && evaluation.is_some())
 }

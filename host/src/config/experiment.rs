@@ -142,13 +142,11 @@ pub struct Read {
     pub reads: u32,
     /// What comes back over the link. Default `phases`.
     pub what: ReadWhat,
-    /// With `what = "contrast"`: read every k-th batch in full, 0 = never. Default 0.
-    pub full_every: u32,
 }
 
 impl Default for Read {
     fn default() -> Self {
-        Self { reads: 1, what: ReadWhat::default(), full_every: 0 }
+        Self { reads: 1, what: ReadWhat::default() }
     }
 }
 

@@ -7,6 +7,7 @@ use super::experiment::{Experiment, ReadWhat, StartPolicy};
 use super::report::Issue;
 use super::rig::Rig;
 use super::rules::{Rules, positive};
+use super::training::BasinRule;
 
 /// Everything that can be said about an experiment without its rig.
 pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
@@ -28,6 +29,12 @@ pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
         let issue = Issue::at("read.what", "`read.what` = \"outputs\" cannot be trained with");
         let issue = issue.label("couplings need both of their sites read");
         rules.push(issue.help("write \"phases\" or \"contrast\"; \"outputs\" is enough for `xyloop eval`"));
+    }
+    if experiment.read.what == ReadWhat::Contrast && experiment.train.guard.basin == BasinRule::Cap {
+        let issue =
+            Issue::at("read.what", "`read.what` = \"contrast\" and `train.guard.basin` = \"cap\" exclude each other");
+        let issue = issue.label("the device adds up shots without weighing them");
+        rules.push(issue.help("write basin = \"count\" or \"reject\" in [train.guard], or read \"phases\""));
     }
     rules.issues
 }

@@ -181,11 +181,12 @@ pub enum FieldForm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Guard {
-    /// Shots whose release did not come back to the free state. Default `count`: flips of an output towards its target are
-    /// how the log cost works, and rejecting them all stops learning.
+    /// Shots that moved far under the nudge, or whose release did not come back to the free state. Default `cap`: flips of
+    /// an output towards its target are how the log cost works, so rejecting them all stops learning, but at full weight
+    /// they drown everything else by 1/β.
     pub basin: BasinRule,
-    /// With `basin = "cap"`: largest displacement per site that enters the contrast, radians, above 0 and at most π.
-    /// Default 1.0.
+    /// With `basin = "cap"`: a shot in which a site moved farther than this weighs less, in proportion; radians, above 0
+    /// and at most π. Default 0.3.
     pub cap_rad: f64,
     /// A release farther than this from the free state, at any site, is a basin change: radians, above 0 and at most π.
     /// Default 0.05.
@@ -198,7 +199,7 @@ impl Default for Guard {
     fn default() -> Self {
         Self {
             basin: BasinRule::default(),
-            cap_rad: 1.0,
+            cap_rad: 0.3,
             release_tolerance_rad: 0.05,
             unsettled: UnsettledRule::default(),
         }
@@ -210,9 +211,9 @@ impl Default for Guard {
 #[serde(rename_all = "kebab-case")]
 pub enum BasinRule {
     /// Count it and use it.
-    #[default]
     Count,
-    /// Use it with its weight capped.
+    /// Use it with its weight capped. Needs phases: a device that adds up the contrast cannot weigh.
+    #[default]
     Cap,
     /// Leave it out of the step.
     Reject,

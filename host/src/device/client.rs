@@ -23,7 +23,7 @@ use crate::calibration::Codes;
 
 /// Longest wait for an answer, and for the next result while shots run (a rig's slowest shot is far shorter).
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-const RESULT_TIMEOUT: Duration = Duration::from_secs(120);
+const RESULT_TIMEOUT: Duration = Duration::from_mins(2);
 /// Room for a message's head beside its codes.
 const HEAD: usize = 64;
 

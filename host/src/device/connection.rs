@@ -36,6 +36,8 @@ const MAX_PAYLOAD: u16 = 8192;
 const SERIAL_PAYLOAD: u16 = 1024;
 /// A frame should not take longer than this on a serial line.
 const FRAME_TIME: Duration = Duration::from_millis(50);
+/// Bytes read at once.
+const READ_BYTES: usize = 16 << 10;
 /// Messages waiting in either channel.
 const QUEUE: usize = 256;
 
@@ -84,7 +86,8 @@ impl Connection {
             let config = link::Config { max_payload: payload, salt: fresh_number(), ..link::Config::host() };
             let mut link = Link::new(link::Role::Host, buffers.storage(), config);
             link.set_payload_limit(usize::from(payload));
-            let mut pump = Pump { link, epoch: Instant::now(), unwritten: Vec::new(), figures: shared };
+            let scratch = [vec![0; 2 * usize::from(MAX_PAYLOAD)], vec![0; READ_BYTES]];
+            let mut pump = Pump { link, epoch: Instant::now(), scratch, unwritten: Vec::new(), figures: shared };
             let answer = pump.open(&mut transport, wiring_hash).await;
             let is_open = answer.is_ok();
             if first.send(answer).is_ok() && is_open {
@@ -145,6 +148,8 @@ impl Buffers {
 struct Pump<'b> {
     link: Link<'b>,
     epoch: Instant,
+    /// Where frames are written, and where bytes are read.
+    scratch: [Vec<u8>; 2],
     unwritten: Vec<u8>,
     figures: Arc<Mutex<LinkFigures>>,
 }
@@ -155,9 +160,10 @@ impl Pump<'_> {
     }
 
     /// Collects frames that are due, unless the last ones still wait for the transport.
-    fn collect_frames(&mut self, out: &mut [u8]) {
-        while self.unwritten.len() < out.len() {
+    fn collect_frames(&mut self) {
+        while self.unwritten.len() < self.scratch[0].len() {
             let now_us = self.now_us();
+            let out = &mut self.scratch[0];
             let length = self.link.transmit(now_us, out);
             if length == 0 {
                 break;
@@ -167,20 +173,20 @@ impl Pump<'_> {
     }
 
     /// One turn: writes, reads or sleeps, whatever is possible first. `Err` is the reason why the transport is gone.
-    async fn turn(&mut self, transport: &mut Transport, out: &mut [u8], longest: Duration) -> Result<(), String> {
-        self.collect_frames(out);
+    async fn turn(&mut self, transport: &mut Transport, longest: Duration) -> Result<(), String> {
+        self.collect_frames();
         let due =
             self.link.next_wakeup_us().map_or(longest, |at| Duration::from_micros(at.saturating_sub(self.now_us())));
         let (mut reader, mut writer) = tokio::io::split(transport);
-        let mut buffer = [0; 16 << 10];
+        let buffer = &mut self.scratch[1];
         tokio::select! {
             biased;
-            read = reader.read(&mut buffer) => match read {
+            read = reader.read(buffer) => match read {
                 // A hang-up reads as end of stream, for ever.
                 Ok(0) => return Err("it hung up".into()),
                 Ok(length) => {
                     let now_us = self.now_us();
-                    self.link.receive(now_us, &buffer[..length]);
+                    self.link.receive(now_us, &self.scratch[1][..length]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.to_string()),
@@ -200,10 +206,9 @@ impl Pump<'_> {
         let lost = |reason: String| DeviceError::Lost { place: place.clone(), reason };
         let now_us = self.now_us();
         self.link.connect(fresh_number(), &greeting, now_us).map_err(|error| lost(error.to_string()))?;
-        let mut out = vec![0; 2 * usize::from(MAX_PAYLOAD)];
         let started = Instant::now();
         while started.elapsed() < OPEN_TIMEOUT {
-            if let Err(reason) = self.turn(transport, &mut out, Duration::from_millis(20)).await {
+            if let Err(reason) = self.turn(transport, Duration::from_millis(20)).await {
                 let nothing_came = self.link.counters().bytes_in == 0;
                 return Err(if nothing_came { DeviceError::TurnedAway { place } } else { lost(reason) });
             }
@@ -235,7 +240,6 @@ impl Pump<'_> {
         mut to_device: mpsc::Receiver<Vec<u8>>,
         to_owner: mpsc::Sender<Vec<u8>>,
     ) -> String {
-        let mut out = vec![0; 2 * usize::from(MAX_PAYLOAD)];
         let mut waiting: Option<Vec<u8>> = None;
         let mut owner_left: Option<Instant> = None;
         loop {
@@ -274,7 +278,7 @@ impl Pump<'_> {
             if let Some(since) = owner_left
                 && (self.link.all_acked() || since.elapsed() > CLOSE_TIMEOUT)
             {
-                self.leave(transport, &mut out).await;
+                self.leave(transport).await;
                 return "closed".into();
             }
             // Wake for whatever comes first: the line, a timer, a message to send, room for a message received.
@@ -282,7 +286,7 @@ impl Pump<'_> {
             let listens = waiting.is_none() && owner_left.is_none();
             let ended = tokio::select! {
                 biased;
-                turned = self.turn(transport, &mut out, Duration::from_millis(50)) => turned.err(),
+                turned = self.turn(transport, Duration::from_millis(50)) => turned.err(),
                 message = to_device.recv(), if listens => {
                     match message {
                         Some(message) => waiting = Some(message),
@@ -299,9 +303,9 @@ impl Pump<'_> {
     }
 
     /// Tells the device and waits until the transport has taken the bytes.
-    async fn leave(&mut self, transport: &mut Transport, out: &mut [u8]) {
+    async fn leave(&mut self, transport: &mut Transport) {
         self.link.close();
-        self.collect_frames(out);
+        self.collect_frames();
         let bytes = std::mem::take(&mut self.unwritten);
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, async {
             let _ = transport.write_all(&bytes).await;

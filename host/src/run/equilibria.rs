@@ -42,7 +42,7 @@ impl<S: Sink> Equilibria<S> {
     pub fn start(file: Appender<S>, header: &StreamHeader) -> Result<Self, RunError> {
         let schema = Arc::new(schema(header));
         let encoder =
-            StreamWriter::try_new(Vec::new(), &schema).map_err(|error| RunError::unwritable(file.path(), error))?;
+            StreamWriter::try_new(Vec::new(), &schema).map_err(|error| RunError::unwritable(file.path(), &error))?;
         let mut stream = Self { encoder, schema, sites: header.sites.len(), file };
         stream.write_encoded()?;
         Ok(stream)
@@ -54,7 +54,7 @@ impl<S: Sink> Equilibria<S> {
         if let Some(row) = rows.iter().find(|row| row.phases.len() != self.sites) {
             let (shot, found, expected) = (row.shot, row.phases.len(), self.sites);
             let reason = format!("an equilibrium of shot {shot} has {found} phases, the log is for {expected} sites");
-            return Err(RunError::unwritable(self.file.path(), reason));
+            return Err(RunError::unwritable(self.file.path(), &reason));
         }
         let batch = columns(rows, &self.schema, self.sites)
             .and_then(|columns| RecordBatch::try_new(self.schema.clone(), columns));
@@ -72,7 +72,7 @@ impl<S: Sink> Equilibria<S> {
     fn write_result(&mut self, encoded: Result<(), ArrowError>) -> Result<u64, RunError> {
         if let Err(error) = encoded {
             self.encoder.get_mut().clear();
-            return Err(RunError::unwritable(self.file.path(), error));
+            return Err(RunError::unwritable(self.file.path(), &error));
         }
         self.write_encoded()
     }
@@ -137,7 +137,9 @@ fn columns(rows: &[EquilibriumRow], schema: &Schema, sites: usize) -> Result<Vec
         Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef
     };
     let mut phases = Vec::with_capacity(rows.len() * sites);
-    rows.iter().for_each(|row| phases.extend_from_slice(&row.phases));
+    for row in rows {
+        phases.extend_from_slice(&row.phases);
+    }
     let phases = Arc::new(UInt16Array::from(phases));
     let phases = FixedSizeListArray::try_new_with_length(phase_item(), sites as i32, phases, None, rows.len())?;
     let columns = vec![

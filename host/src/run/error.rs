@@ -1,5 +1,6 @@
 //! What can go wrong with a run folder: [`RunError`], whose every message names the path and the next step.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -100,11 +101,11 @@ impl RunError {
         Self::Io { action: "write", path: path.to_owned(), source }
     }
 
-    pub(super) fn unwritable(path: &Path, reason: impl ToString) -> Self {
+    pub(super) fn unwritable(path: &Path, reason: &dyn fmt::Display) -> Self {
         Self::Unwritable { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    pub(super) fn malformed(path: &Path, reason: impl ToString) -> Self {
+    pub(super) fn malformed(path: &Path, reason: &dyn fmt::Display) -> Self {
         let next = "restore it from a copy, or use another run";
         Self::Malformed { path: path.to_owned(), reason: reason.to_string(), next }
     }

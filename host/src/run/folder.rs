@@ -92,7 +92,7 @@ impl RunFolder {
     /// # Errors
     /// If the disk refuses.
     pub fn write_stop(&self, stop: &Stop) -> Result<(), RunError> {
-        let text = toml::to_string(stop).map_err(|error| RunError::unwritable(&self.path.join("stop.toml"), error))?;
+        let text = toml::to_string(stop).map_err(|error| RunError::unwritable(&self.path.join("stop.toml"), &error))?;
         self.write_atomically("stop.toml", text.as_bytes())
     }
 
@@ -104,7 +104,7 @@ impl RunFolder {
         match self.read_text("stop.toml") {
             Ok(text) => toml::from_str(&text)
                 .map(Some)
-                .map_err(|error| RunError::malformed(&self.path.join("stop.toml"), error.to_string().trim_end())),
+                .map_err(|error| RunError::malformed(&self.path.join("stop.toml"), &error.to_string().trim_end())),
             Err(RunError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -116,7 +116,7 @@ impl RunFolder {
     /// If the disk refuses.
     pub fn write_evaluation<T: Serialize>(&self, evaluation: &T) -> Result<(), RunError> {
         let mut text = serde_json::to_vec_pretty(evaluation)
-            .map_err(|error| RunError::unwritable(&self.path.join("evaluation.json"), error))?;
+            .map_err(|error| RunError::unwritable(&self.path.join("evaluation.json"), &error))?;
         text.push(b'\n');
         self.write_atomically("evaluation.json", &text)
     }
@@ -127,7 +127,7 @@ impl RunFolder {
     /// If it is missing or is no `T`.
     pub fn read_evaluation<T: DeserializeOwned>(&self) -> Result<T, RunError> {
         let text = self.read_text("evaluation.json")?;
-        serde_json::from_str(&text).map_err(|error| RunError::malformed(&self.path.join("evaluation.json"), error))
+        serde_json::from_str(&text).map_err(|error| RunError::malformed(&self.path.join("evaluation.json"), &error))
     }
 
     pub(super) fn record_path(&self) -> PathBuf {
@@ -146,7 +146,7 @@ impl RunFolder {
 
     pub(super) fn read_text(&self, name: &str) -> Result<String, RunError> {
         let path = self.path.join(name);
-        String::from_utf8(read_limited(&path)?).map_err(|_| RunError::malformed(&path, "it is not UTF-8 text"))
+        String::from_utf8(read_limited(&path)?).map_err(|_| RunError::malformed(&path, &"it is not UTF-8 text"))
     }
 }
 
@@ -164,7 +164,7 @@ pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, RunError> {
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| RunError::read(path, error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(RunError::malformed(path, "it is larger than 512 MiB"));
+        return Err(RunError::malformed(path, &"it is larger than 512 MiB"));
     }
     Ok(bytes)
 }

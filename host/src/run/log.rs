@@ -1,14 +1,16 @@
 //! The log of a run in progress: a thread that owns the growing files, and the handle through which rows reach it.
 //!
-//! Async code never touches a file: [`RunLog`] hands rows over through a bounded queue and waits for the answer. A full
-//! queue makes the sender wait, so a slow disk slows the run down and never grows the memory.
+//! Async code never touches a file: [`RunLog`] hands rows over through a queue and waits for the answer. There is room for
+//! so many appends and no more: a slow disk slows the run down and never grows the memory. (Metrics, a line per epoch,
+//! always have room.)
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::appender::{Appender, Sink};
 use super::equilibria::{Equilibria, StreamHeader};
@@ -67,7 +69,8 @@ pub struct Logged {
 type Answer<T> = oneshot::Sender<Result<T, RunError>>;
 
 enum Order {
-    Append(Vec<EquilibriumRow>, Answer<Written>),
+    /// The permit is the append's place in the queue, given back when it was dealt with.
+    Append(Vec<EquilibriumRow>, OwnedSemaphorePermit, Answer<Written>),
     Metrics(MetricsRow, Answer<()>),
     Finish(Answer<Logged>),
 }
@@ -75,7 +78,8 @@ enum Order {
 /// The handle of the log. Dropped without [`RunLog::finish`], the files are still closed properly, a moment later.
 #[derive(Debug)]
 pub struct RunLog {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::UnboundedSender<Order>,
+    room: Arc<Semaphore>,
     folder: PathBuf,
     keep: Keep,
 }
@@ -101,63 +105,71 @@ impl RunLog {
     }
 
     fn spawn<S: Sink>(folder: &Path, keep: Keep, queue: usize, writer: Writer<S>) -> Result<Self, RunError> {
-        let (orders, inbox) = mpsc::channel(queue.max(1));
+        let (orders, inbox) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("run log".to_owned())
             .spawn(move || writer.run(inbox))
             .map_err(|error| RunError::write(folder, error))?;
-        Ok(Self { orders, folder: folder.to_owned(), keep })
+        let room = Arc::new(Semaphore::new(queue.clamp(1, Semaphore::MAX_PERMITS)));
+        Ok(Self { orders, room, folder: folder.to_owned(), keep })
     }
 
     /// Writes equilibria as one record batch; ready once they are written, so that their shots may be retired.
     ///
-    /// Nothing happens before the future is first polled; a future dropped after that may or may not have been written.
-    /// Rows are written in the order in which futures were first polled. After an error the log is as it was before, and
-    /// the rows may be tried again.
+    /// Nothing happens before the future is first polled; rows are written in the order of these first polls. A future
+    /// dropped later may or may not have been written. After an error the log is as it was before, and the rows may be
+    /// tried again.
     ///
     /// # Errors
     /// If the disk refuses, or a row does not have the phases of the log's sites.
     pub fn append(&self, rows: Vec<EquilibriumRow>) -> impl Future<Output = Result<Written, RunError>> + Send + use<> {
-        let ask = (self.keep == Keep::All).then(|| self.ask(|answer| Order::Append(rows, answer)));
+        let to_write = (self.keep == Keep::All && !rows.is_empty()).then_some(rows);
+        let (orders, room, path) = (self.orders.clone(), self.room.clone(), self.folder.clone());
         async move {
-            match ask {
-                Some(ask) => ask.await,
-                None => Ok(Written::default()),
-            }
+            let Some(rows) = to_write else { return Ok(Written::default()) };
+            let Ok(permit) = room.acquire_owned().await else { return Err(RunError::Closed { path }) };
+            let placed = Placed::new(&orders, path, |answer| Order::Append(rows, permit, answer));
+            // Held no longer than needed: the thread ends with the last sender.
+            drop(orders);
+            placed.answer().await
         }
     }
 
-    /// Writes an epoch's row; ready once it is written. As [`RunLog::append`].
+    /// Writes an epoch's row, whether or not the future is polled; that is ready once the row is written. An error that is
+    /// not waited for is the error of [`RunLog::finish`].
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn metrics(&self, row: MetricsRow) -> impl Future<Output = Result<(), RunError>> + Send + use<> {
-        self.ask(|answer| Order::Metrics(row, answer))
+        Placed::new(&self.orders, self.folder.clone(), |answer| Order::Metrics(row, answer)).answer()
     }
 
-    /// Ends the stream and closes the files; ready once that is done.
+    /// Ends the stream and closes the files, whether or not the future is polled; that is ready once it is done. Appends
+    /// that are still waiting for room are refused.
     ///
     /// # Errors
     /// If the disk refuses, or an earlier error reached nobody because its future had been dropped.
     pub fn finish(self) -> impl Future<Output = Result<Logged, RunError>> + Send + use<> {
-        self.ask(Order::Finish)
+        Placed::new(&self.orders, self.folder.clone(), Order::Finish).answer()
+    }
+}
+
+/// An order on its way; the answer is to be waited for.
+struct Placed<T> {
+    answered: oneshot::Receiver<Result<T, RunError>>,
+    path: PathBuf,
+}
+
+impl<T> Placed<T> {
+    fn new(orders: &mpsc::UnboundedSender<Order>, path: PathBuf, order: impl FnOnce(Answer<T>) -> Order) -> Self {
+        let (answer, answered) = oneshot::channel();
+        // A closed log drops the order, and with it the answer: that is how it is noticed.
+        let _ = orders.send(order(answer));
+        Self { answered, path }
     }
 
-    fn ask<T, F>(&self, order: F) -> impl Future<Output = Result<T, RunError>> + Send + use<T, F>
-    where
-        T: Send + 'static,
-        F: FnOnce(Answer<T>) -> Order + Send + 'static,
-    {
-        let (orders, path) = (self.orders.clone(), self.folder.clone());
-        async move {
-            let (answer, answered) = oneshot::channel();
-            if orders.send(order(answer)).await.is_err() {
-                return Err(RunError::Closed { path });
-            }
-            // Held no longer than needed: the thread ends with the last sender.
-            drop(orders);
-            answered.await.unwrap_or(Err(RunError::Closed { path }))
-        }
+    async fn answer(self) -> Result<T, RunError> {
+        self.answered.await.unwrap_or(Err(RunError::Closed { path: self.path }))
     }
 }
 
@@ -171,11 +183,12 @@ struct Writer<S> {
 }
 
 impl<S: Sink> Writer<S> {
-    fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
+    fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         while let Some(order) = inbox.blocking_recv() {
             match order {
-                Order::Append(rows, answer) => {
+                Order::Append(rows, permit, answer) => {
                     let written = self.append(&rows);
+                    drop((rows, permit));
                     self.deliver(answer, written);
                 }
                 Order::Metrics(row, answer) => {
@@ -195,7 +208,7 @@ impl<S: Sink> Writer<S> {
     }
 
     fn append(&mut self, rows: &[EquilibriumRow]) -> Result<Written, RunError> {
-        let Some(equilibria) = self.equilibria.as_mut().filter(|_| !rows.is_empty()) else {
+        let Some(equilibria) = self.equilibria.as_mut() else {
             return Ok(Written::default());
         };
         let bytes = equilibria.append(rows)?;
@@ -306,13 +319,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn appends_wait_for_room_and_get_it_back_also_after_errors() {
+        let disk = Memory::default();
+        let log = log(&disk);
+        let all = log.room.clone().acquire_many_owned(4).await.unwrap();
+        let mut waiting = Box::pin(log.append(vec![row(1)]));
+        for _ in 0..3 {
+            tokio::select! {
+                biased;
+                _ = &mut waiting => panic!("there is no room"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        drop(all);
+        assert_eq!(waiting.await.unwrap().rows, 1);
+        set_room(&disk, Some(0));
+        for _ in 0..9 {
+            assert!(log.append(vec![row(2)]).await.is_err());
+        }
+        assert_eq!(log.room.available_permits(), 4);
+    }
+
+    #[tokio::test]
     async fn an_error_nobody_waited_for_is_told_at_the_end() {
         let disk = Memory::default();
         let log = log(&disk);
         set_room(&disk, Some(0));
         let (answer, deaf) = oneshot::channel();
         drop(deaf);
-        assert!(log.orders.send(Order::Append(vec![row(1)], answer)).await.is_ok());
+        let permit = log.room.clone().acquire_owned().await.unwrap();
+        assert!(log.orders.send(Order::Append(vec![row(1)], permit, answer)).is_ok());
         log.metrics(MetricsRow::default()).await.unwrap(); // the append is over
         set_room(&disk, None);
         let message = log.finish().await.unwrap_err().to_string();

@@ -58,7 +58,7 @@ impl RunFolder {
     /// If the disk refuses, or the arrays contradict each other.
     pub fn write_final(&self, parameters: &FinalParameters) -> Result<(), RunError> {
         let folder = self.path().join("final");
-        parameters.check().map_err(|reason| RunError::unwritable(&folder, reason))?;
+        parameters.check().map_err(|reason| RunError::unwritable(&folder, &reason))?;
         let (new, old) = (self.path().join(".final.new"), self.path().join(".final.old"));
         remove(&new)?;
         remove(&old)?;
@@ -98,7 +98,7 @@ impl RunFolder {
             coupling_sites: read(&folder, "coupling_sites.npy", npy::decode_pairs)?,
             positions: read(&folder, "positions.npy", npy::decode_pairs)?,
         };
-        parameters.check().map_err(|reason| RunError::malformed(&folder, reason))?;
+        parameters.check().map_err(|reason| RunError::malformed(&folder, &reason))?;
         Ok(parameters)
     }
 }
@@ -106,7 +106,7 @@ impl RunFolder {
 fn read<T>(folder: &Path, name: &str, decode: impl Fn(&[u8]) -> Result<Vec<T>, String>) -> Result<Vec<T>, RunError> {
     let path = folder.join(name);
     let bytes = read_limited(&path)?;
-    decode(&bytes).map_err(|reason| RunError::malformed(&path, reason))
+    decode(&bytes).map_err(|reason| RunError::malformed(&path, &reason))
 }
 
 /// Removes what an interrupted write left behind.

@@ -207,7 +207,7 @@ impl RunFolder {
         let Config { experiment_path, rig_path, experiment, rig } = config;
         let file = WrittenFile { experiment_path, rig_path, run, device, data, experiment, rig };
         let path = self.record_path();
-        let text = toml::to_string(&file).map_err(|error| RunError::unwritable(&path, error))?;
+        let text = toml::to_string(&file).map_err(|error| RunError::unwritable(&path, &error))?;
         self.write_atomically("run.toml", text.as_bytes())
     }
 
@@ -218,7 +218,7 @@ impl RunFolder {
     pub fn read_record(&self) -> Result<RunRecord, RunError> {
         let path = self.record_path();
         let text = self.read_text("run.toml")?;
-        let malformed = |error: toml::de::Error| RunError::malformed(&path, error.to_string().trim_end());
+        let malformed = |error: toml::de::Error| RunError::malformed(&path, &error.to_string().trim_end());
         let ReadFormat { run } = toml::from_str(&text).map_err(malformed)?;
         if run.format > FORMAT {
             return Err(RunError::NewerFormat { path, found: run.format, known: FORMAT, program: run.program });
@@ -234,6 +234,7 @@ mod hexadecimal {
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(name: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format!("{name:016x}"))
     }

@@ -113,7 +113,7 @@ pub struct MetricsRow {
     pub max_settle_us: u32,
     /// Largest distance of a site from its shot's free state, radians.
     pub max_moved_rad: f64,
-    /// Shots so far.
+    /// Shots of the epoch, re-runs not counted twice.
     pub shots: u64,
     /// Wall-clock time since the run's start, seconds.
     pub seconds: f64,
@@ -126,12 +126,11 @@ impl MetricsRow {
         seconds\n";
 
     /// One line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and are told
-    /// from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is empty.
+    /// from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is `NaN`, so that the
+    /// column stays one of numbers.
     pub fn line(&self) -> String {
-        let mut line = format!("{},{},{:?},{:?},", self.epoch, self.steps, self.mean_distance, self.accuracy);
-        if let Some(cost) = self.mean_cost {
-            let _ = write!(line, "{cost:?}"); // writing to a string cannot fail
-        }
+        let cost = self.mean_cost.unwrap_or(f64::NAN);
+        let mut line = format!("{},{},{:?},{:?},{cost:?}", self.epoch, self.steps, self.mean_distance, self.accuracy);
         for count in [
             self.basin_changed,
             self.unsettled,
@@ -140,7 +139,7 @@ impl MetricsRow {
             self.actuator_clipped,
             self.codes_clipped,
         ] {
-            let _ = write!(line, ",{count}");
+            let _ = write!(line, ",{count}"); // writing to a string cannot fail
         }
         let _ = writeln!(
             line,
@@ -158,7 +157,7 @@ mod tests {
     #[test]
     fn a_line_has_a_cell_for_each_name_and_tells_missing_from_zero() {
         let row = MetricsRow { epoch: 3, mean_distance: 0.1, shots: 48, seconds: 1e-7, ..MetricsRow::default() };
-        assert_eq!(row.line(), "3,0,0.1,0.0,,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
+        assert_eq!(row.line(), "3,0,0.1,0.0,NaN,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
         let row = MetricsRow { mean_cost: Some(0.0), ..row };
         assert_eq!(row.line(), "3,0,0.1,0.0,0.0,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
         assert_eq!(row.line().split(',').count(), MetricsRow::HEADER.split(',').count());

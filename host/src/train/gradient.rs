@@ -105,19 +105,14 @@ impl<'a> Accumulator<'a> {
             counts.left_out += 1;
             return;
         }
-        let find = |wanted: Role| self.roles.iter().position(|role| *role == wanted);
-        let reference = match self.mode {
-            NudgeMode::Symmetric => Role::Nudged(-1.0),
-            NudgeMode::OneSided | NudgeMode::RandomSign => Role::Free,
-        };
-        let (Some(nudged), Some(reference)) = (find(Role::Nudged(1.0)), find(reference)) else { return };
+        let Some((nudged, reference, sign)) = self.pair(shot) else { return };
         for (place, index) in self.phases.iter_mut().zip([nudged, reference]) {
             let measured = shot.equilibria.get(index).map(|equilibrium| &equilibrium.phases[..]).unwrap_or_default();
             for (phase, turn) in place.iter_mut().zip(measured) {
                 *phase = radians(*turn);
             }
         }
-        let mut weight = if flip { -1.0 } else { 1.0 };
+        let mut weight = if flip { -sign } else { sign };
         if self.guard.basin == BasinRule::Cap {
             let moved_turn = shot.equilibria.iter().map(|equilibrium| equilibrium.moved_turn).max().unwrap_or(0);
             let moved_rad = turns_rad(moved_turn);
@@ -127,6 +122,25 @@ impl<'a> Accumulator<'a> {
             }
         }
         self.contrast.add_weighted(self.graph, &self.phases[0], &self.phases[1], weight);
+    }
+
+    /// Which two equilibria make a shot's contrast, and its sign before the flip.
+    ///
+    /// A rig cannot copy a state back: where a release did not come back to the free state, what was nudged afterwards
+    /// belongs to another basin. It is not counted (the device's own sums follow the same rule): what is left is the
+    /// first nudge against the free state. It is still divided by 2β, so such a shot weighs half as much.
+    fn pair(&self, shot: &ShotResult) -> Option<(usize, usize, f64)> {
+        let free = self.roles.iter().position(|role| *role == Role::Free)?;
+        let counted = self.roles.iter().enumerate().filter_map(|(index, role)| match role {
+            Role::Nudged(sign) if !shot.equilibria.get(index)?.flags.any(Flags::BASIN_CHANGED) => Some((index, *sign)),
+            _ => None,
+        });
+        let counted: Vec<(usize, f64)> = counted.collect();
+        match counted[..] {
+            [(nudged, sign)] => Some((nudged, free, sign)),
+            [(first, sign), (second, _)] => Some((first, second, sign)),
+            _ => None,
+        }
     }
 
     /// Takes in sums that the device made.

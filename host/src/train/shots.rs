@@ -48,7 +48,7 @@ pub struct Order {
 /// What the log has to know beside what was measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
-    /// From 0.
+    /// From 1; 0 in an evaluation.
     pub epoch: u32,
     /// Optimiser steps so far.
     pub step: u32,

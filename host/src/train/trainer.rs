@@ -198,7 +198,7 @@ impl<'t> Trainer<'t> {
                 return Ok(Outcome { reason: Reason::Interrupted, epochs: epoch, shots });
             };
             shots += u64::from(figures.counts.shots);
-            let good = figures.accuracy == 1.0 && figures.mean_distance < settings.stop.distance;
+            let good = figures.accuracy >= 1.0 && figures.mean_distance < settings.stop.distance;
             in_a_row = if good { in_a_row + 1 } else { 0 };
             (figures.in_a_row, figures.seconds) = (in_a_row, started.elapsed().as_secs_f64());
             report(&figures, bench);
@@ -245,7 +245,8 @@ impl<'t> Trainer<'t> {
         let kick_seed = seed_for(settings.seed, "training kicks");
         let plan = plan::plan(self.experiment, &self.calibration, generation, segments, kick_seed);
         let orders = self.orders(samples);
-        let context = Context { epoch, step: self.steps, stream: Stream::Train, roles: &self.roles, beta: self.beta };
+        let context =
+            Context { epoch: epoch + 1, step: self.steps, stream: Stream::Train, roles: &self.roles, beta: self.beta };
         let outputs = OutputPhases::new(self.array, plan.read_out);
         let mode = settings.nudge.mode;
         let mut counts = Counts::default();
@@ -291,8 +292,8 @@ impl<'t> Trainer<'t> {
         for start in 0..settings.starts {
             for &index in samples {
                 let flip = match settings.nudge.mode {
-                    // +−, −+, +−, …: slow drift cancels over pairs of shots.
-                    NudgeMode::Symmetric => self.next_shot % 2 == 0,
+                    // +−, −+, +−, …: slow drift cancels over pairs of a sample's shots.
+                    NudgeMode::Symmetric => (start as usize + index + self.steps as usize) % 2 == 1,
                     NudgeMode::OneSided => false,
                     NudgeMode::RandomSign => self.random.sign.random::<bool>(),
                 };

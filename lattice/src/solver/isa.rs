@@ -7,7 +7,8 @@
 use super::lanes::Lanes;
 use super::vector::Vector;
 
-/// An instruction set this machine has. Values exist only after detection, which is what makes [`Isa::run`] sound.
+/// An instruction set this machine has. Values exist only after detection, which is what makes running
+/// a kernel compiled for it sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Level);
 

@@ -114,6 +114,7 @@ impl Kernel for Phasors<'_> {
 
 /// Forces −∂E/∂φ_i = cos φ_i B_i − sin φ_i A_i (+ torque), with A = Σ W cos φ_j + b_x and B = Σ W sin φ_j + b_y.
 /// Returns the largest magnitude and a sum that is not finite if any force is not.
+#[allow(clippy::struct_field_names)]
 pub(crate) struct Force<'a> {
     pub(crate) row_start: &'a [usize],
     pub(crate) column: &'a [u32],

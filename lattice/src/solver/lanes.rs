@@ -42,6 +42,7 @@ impl Lanes {
 
     /// Lane by lane absolute value.
     #[inline(always)]
+    #[must_use]
     pub fn abs(self) -> Self {
         let mut out = self.0;
         for l in 0..LANES {
@@ -52,6 +53,7 @@ impl Lanes {
 
     /// Lane by lane square root.
     #[inline(always)]
+    #[must_use]
     pub fn sqrt(self) -> Self {
         let mut out = self.0;
         for l in 0..LANES {
@@ -62,6 +64,7 @@ impl Lanes {
 
     /// Lane by lane larger value; a NaN in `other` is dropped, so test for NaN separately.
     #[inline(always)]
+    #[must_use]
     pub fn max(self, other: Self) -> Self {
         let mut out = self.0;
         for l in 0..LANES {

@@ -183,7 +183,7 @@ fn slowest_rates(network: &Network, ensemble: &mut Ensemble) -> Lanes {
     }
     work.right[rows..].fill(Lanes::ZERO);
     for i in 0..rows {
-        let pattern = ((i as u32).wrapping_mul(2_654_435_761) >> 16) as f64 / 65_536.0 - 0.5;
+        let pattern = f64::from((i as u32).wrapping_mul(2_654_435_761) >> 16) / 65_536.0 - 0.5;
         work.right[i] = (ensemble.star[i] - ensemble.phase[i]) / scale + Lanes::splat(0.05 * pattern);
     }
     let mut rate = Lanes::ZERO;

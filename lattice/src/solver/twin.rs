@@ -89,8 +89,10 @@ pub fn advance(
                 rested(report, 0.0, residual, rate);
                 report.time = if asked.is_finite() { asked } else { 0.0 };
                 // A NaN or negative time is refused in every state alike.
-                report.failed = !(asked > 0.0);
-                report.at_rest = !report.failed;
+                report.failed = asked.is_nan() || asked < 0.0;
+                if report.failed {
+                    (report.at_rest, report.rest_after, report.time) = (false, None, 0.0);
+                }
             }
             Rest::Ahead { time, rate, residual } if asked >= time => {
                 arrive(ensemble, l, residual, rate);

@@ -8,7 +8,7 @@
 //! Why it is sound: the intrinsics need nothing but the instruction set (loads and stores go through references to
 //! aligned values), and the two types are used only below [`run_avx2`] and [`run_avx512`], which only
 //! [`super::isa::Isa`] calls, after detection. No fused multiply-add is ever used.
-#![allow(unsafe_code, clippy::inline_always)]
+#![allow(unsafe_code, clippy::inline_always, clippy::wildcard_imports)]
 
 use super::isa::Kernel;
 use super::lanes::{Lanes, Mask};

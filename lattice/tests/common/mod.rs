@@ -1,5 +1,5 @@
 //! Random systems shared by the tests.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -12,17 +12,19 @@
 //! # Notes
 //! A deadman is no fault: shots in progress go back to the queue and run again, under their ids, after `Arm`.
 
+mod answers;
+
 use xyloop_protocol::{
     greeting::Greeting,
     link::{self, Link},
     message::{
-        self, Bytes, Command, Contrast, Counts, Equilibrium, Event, Fault, Generation, Identity, Limits, LinkCounts,
-        Plan, ReadOut, Reason, Refusal, Report, Request, SafeCause, State, Status,
+        self, Command, Counts, Fault, Generation, Plan, ReadOut, Reason, Refusal, Report, Request, SafeCause, State,
     },
     units::DacCode,
     wiring::Wiring,
 };
 
+use self::answers::Answer;
 use crate::{
     board::{Board, BoardError},
     contrast::ContrastSums,
@@ -188,6 +190,7 @@ impl<'a, B: Board> Controller<'a, B> {
         {
             self.latch_fault(error);
         }
+        self.tell_state();
         self.send_results();
     }
 
@@ -240,7 +243,7 @@ impl<'a, B: Board> Controller<'a, B> {
             // ids, and is offered every finished shot that was not retired.
             self.alive_us = now_us;
             self.shots.discard(&mut self.counts);
-            self.shots.slots.drop_queued();
+            self.shots.slots.drop_unfinished();
             self.shots.slots.offer_again();
             self.plan = None;
         }
@@ -249,15 +252,25 @@ impl<'a, B: Board> Controller<'a, B> {
     fn take_commands(&mut self, now_us: u64) {
         let buffer = core::mem::take(&mut self.message_in);
         while self.link.send_room() >= REPLY_ROOM.max(self.sizes.message()) {
-            let Some(length) = self.link.receive_message(buffer) else { break };
+            let Some(length) = self.link.front().map(<[u8]>::len) else { break };
+            if self.link.receive_message(buffer).is_none() {
+                // Longer than was announced: it would block everything behind it.
+                self.link.pop();
+                self.answer(0, &Answer::refused(Reason::Malformed, length as u64), now_us);
+                continue;
+            }
             let bytes = buffer.get(..length).unwrap_or_default();
             let (tag, answer) = match message::decode::<Request<'_>>(bytes) {
                 Some(request) => (request.tag, self.handle(&request.command, now_us)),
                 None => (0, Answer::refused(Reason::Malformed, length as u64)),
             };
-            self.answer(tag, answer, now_us);
+            self.answer(tag, &answer, now_us);
         }
         self.message_in = buffer;
+    }
+
+    /// Tells of a state the host did not ask for, in the poll in which it came about.
+    fn tell_state(&mut self) {
         if self.announce && self.link.send_room() >= REPLY_ROOM {
             self.announce = false;
             let state = self.state();
@@ -294,9 +307,13 @@ impl<'a, B: Board> Controller<'a, B> {
                 Ok(()) => return Answer::Nothing,
                 Err(refusal) => Err(refusal),
             },
-            Command::Stage(stage) => self.generations.stage(stage),
+            Command::Stage(stage) => self.check_codes(stage).and_then(|()| self.generations.stage(stage)),
             Command::Commit(generation) => {
-                refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).map(|()| self.latch(now_us))
+                refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).and_then(|()| {
+                    // A plan names the generation its shots are for.
+                    self.plan = self.plan.filter(|plan| plan.generation == *generation);
+                    self.latch(now_us)
+                })
             }
             Command::Arm(generation) => self.arm(*generation, now_us),
             Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| self.check(plan)).map(|()| {
@@ -305,12 +322,13 @@ impl<'a, B: Board> Controller<'a, B> {
             }),
             Command::Abort => {
                 self.shots.discard(&mut self.counts);
-                self.shots.slots.drop_queued();
+                self.shots.slots.drop_unfinished();
                 if self.outputs == Outputs::Latched {
                     // Stops what the board was doing and puts the trained fields back.
-                    self.latch(now_us);
+                    self.latch(now_us)
+                } else {
+                    Ok(())
                 }
-                Ok(())
             }
             Command::Safe => {
                 self.shots.discard(&mut self.counts);
@@ -344,10 +362,11 @@ impl<'a, B: Board> Controller<'a, B> {
     fn arm(&mut self, generation: Generation, now_us: u64) -> Result<(), Refusal> {
         match self.generations.current() {
             Some(current) if current == generation => {
-                if self.outputs != Outputs::Latched {
-                    self.latch(now_us);
+                if self.outputs == Outputs::Latched {
+                    Ok(())
+                } else {
+                    self.latch(now_us)
                 }
-                Ok(())
             }
             current => {
                 let detail = u64::from(current.map_or(0, |current| current.number));
@@ -356,8 +375,8 @@ impl<'a, B: Board> Controller<'a, B> {
         }
     }
 
-    /// Puts the committed codes on the outputs.
-    fn latch(&mut self, now_us: u64) {
+    /// Puts the committed codes on the outputs. A board that cannot is a fault, and the refusal says so.
+    fn latch(&mut self, now_us: u64) -> Result<(), Refusal> {
         let mut latched = self.board.latch_couplings(self.generations.couplings());
         for replica in 0..self.sizes.replicas {
             latched = latched.and_then(|()| self.board.latch_fields(replica, self.generations.fields()));
@@ -366,16 +385,32 @@ impl<'a, B: Board> Controller<'a, B> {
             Ok(()) => {
                 self.outputs = Outputs::Latched;
                 self.alive_us = now_us;
+                Ok(())
             }
-            Err(error) => self.latch_fault(error),
+            Err(error) => Err(Refusal { reason: Reason::Faulted, detail: self.latch_fault(error) as u64 }),
+        }
+    }
+
+    /// A code beyond its converter's range would mean something else on every board.
+    fn check_codes(&self, stage: &message::Stage<'_>) -> Result<(), Refusal> {
+        let converters = &self.who.wiring.converters;
+        let bits = match stage.block {
+            message::Block::Couplings => converters.coupling_bits,
+            message::Block::Fields => converters.field_bits,
+        };
+        let top = DacCode::max(bits).0;
+        match stage.codes.as_u16s().map(|mut codes| codes.any(|code| code > top)) {
+            Some(true) => Err(Refusal { reason: Reason::OutOfRange, detail: top.into() }),
+            _ => Ok(()),
         }
     }
 
     fn check(&self, plan: &Plan) -> Result<(), Refusal> {
         let bad = |detail: usize| Refusal { reason: Reason::BadPlan, detail: detail as u64 };
-        let current = self.generations.current().unwrap_or_default();
-        if plan.generation != current {
-            return Err(Refusal { reason: Reason::WrongGeneration, detail: u64::from(current.number) });
+        let current = self.generations.current();
+        if current != Some(plan.generation) {
+            let detail = u64::from(current.unwrap_or_default().number);
+            return Err(Refusal { reason: Reason::WrongGeneration, detail });
         }
         let equilibria = equilibria_of(&plan.segments).map_err(bad)?;
         if !settle::is_valid(&plan.settle) || !(1..=64).contains(&plan.reads) || plan.kick.duration_us == 0 {
@@ -412,14 +447,15 @@ impl<'a, B: Board> Controller<'a, B> {
         self.announce = true;
     }
 
-    fn latch_fault(&mut self, error: BoardError) {
+    fn latch_fault(&mut self, error: BoardError) -> Fault {
         self.shots.discard(&mut self.counts);
         self.go_safe(SafeCause::Asked);
-        self.fault = Some(match error {
+        let fault = match error {
             BoardError::Converter => Fault::Converter,
             BoardError::Board => Fault::Board,
             BoardError::Plant => Fault::Plant,
-        });
+        };
+        *self.fault.insert(fault)
     }
 
     fn run_shots(&mut self, now_us: u64) -> Result<(), BoardError> {
@@ -440,150 +476,5 @@ impl<'a, B: Board> Controller<'a, B> {
         self.shots.poll(&mut self.board, &frame, &mut self.counts)?;
         // What was just started should not wait for the next look.
         self.board.poll(now_us)
-    }
-
-    fn send_results(&mut self) {
-        while let Some((index, ordinal)) = self.shots.slots.next_to_send() {
-            if self.link.send_room() < self.sizes.message() {
-                return;
-            }
-            let outputs = self.who.wiring.outputs;
-            let slot = *self.shots.slots.slot(index);
-            let Some(row) = slot.rows().get(ordinal) else { return };
-            let bytes = kept_bytes(slot.read_out, self.sizes.sites, outputs.len());
-            let kept = self.shots.slots.results(index);
-            let mut data = kept.get(ordinal * bytes..(ordinal + 1) * bytes).unwrap_or_default();
-            // The outputs alone travel with contrast; they are gathered in a scratch that is free between shots.
-            let mut gathered = [0; 2 * MOST_OUTPUTS_WITH_CONTRAST];
-            if slot.read_out == ReadOut::Contrast {
-                let words = gathered.as_chunks_mut::<2>().0.iter_mut();
-                for (word, site) in words.zip(outputs) {
-                    let at = 2 * usize::from(*site);
-                    word.copy_from_slice(data.get(at..at + 2).unwrap_or(&[0, 0]));
-                }
-                data = gathered.get(..2 * outputs.len()).unwrap_or_default();
-            }
-            let report = Report::Equilibrium(Equilibrium {
-                shot: slot.id,
-                segment: row.segment,
-                generation: slot.generation,
-                flags: row.flags,
-                settle_us: row.settle_us,
-                residual_turn: row.residual_turn,
-                moved_turn: row.moved_turn,
-                data: Bytes(data),
-            });
-            let event = Event { tag: 0, report };
-            let Some(bytes) = message::encode(&event, self.message_out) else { return };
-            if self.link.send(bytes).is_err() {
-                return;
-            }
-            self.shots.slots.mark_sent(index);
-        }
-    }
-
-    fn answer(&mut self, tag: u16, answer: Answer, now_us: u64) {
-        match answer {
-            Answer::Nothing => {}
-            Answer::Done => self.send(tag, &Report::Done),
-            Answer::Refused(refusal) => self.send(tag, &Report::Refused(refusal)),
-            Answer::Identity => self.send_identity(tag),
-            Answer::Status => {
-                let status = self.status(now_us);
-                self.send(tag, &Report::Status(status));
-            }
-            Answer::Contrast(first) => self.send_contrast(tag, first),
-        }
-    }
-
-    fn send(&mut self, tag: u16, report: &Report<'_>) {
-        if let Some(bytes) = message::encode(&Event { tag, report: *report }, self.message_out) {
-            // There is room: commands are only taken when there is.
-            let _ = self.link.send(bytes);
-        }
-    }
-
-    fn send_identity(&mut self, tag: u16) {
-        let (who, s) = (self.who, self.sizes);
-        let limits = Limits {
-            sites: s.sites as u16,
-            couplings: s.couplings as u32,
-            inputs: s.inputs as u16,
-            outputs: s.outputs as u16,
-            shot_slots: s.slots as u16,
-            result_bytes: s.result_bytes as u32,
-            replicas: s.replicas as u16,
-            max_message: s.message() as u16,
-            deadman_ms: who.deadman_ms,
-        };
-        self.send(
-            tag,
-            &Report::Identity(Identity {
-                vendor: who.vendor,
-                model: who.model,
-                serial: who.serial,
-                firmware: env!("CARGO_PKG_VERSION"),
-                boot_id: who.boot_id,
-                wiring_hash: who.wiring.hash(),
-                calibration_id: 0,
-                limits,
-            }),
-        );
-    }
-
-    fn status(&self, now_us: u64) -> Status {
-        let (pending, unretired) = self.shots.slots.counts();
-        let link = self.link.counters();
-        Status {
-            state: self.state(),
-            generation: self.generations.current().unwrap_or_default(),
-            uptime_us: now_us.saturating_sub(self.started_us.unwrap_or(now_us)),
-            shots_pending: pending as u16,
-            shots_unretired: unretired as u16,
-            counts: self.counts,
-            link: LinkCounts {
-                bytes_in: link.bytes_in,
-                bytes_out: link.bytes_out,
-                bad_frames: u64::from(link.framing.bad() + link.foreign_session),
-                resends: u64::from(link.resends),
-            },
-        }
-    }
-
-    fn send_contrast(&mut self, tag: u16, first: u32) {
-        let contrast = &self.shots.contrast;
-        let rest = contrast.sums().get(first as usize..).unwrap_or_default();
-        let most = self.sizes.message().saturating_sub(64) / 4;
-        let part = rest.get(..most).unwrap_or(rest);
-        let mut gathered = [0; 1024];
-        let mut count = 0;
-        for (word, sum) in gathered.as_chunks_mut::<4>().0.iter_mut().zip(part) {
-            *word = sum.to_le_bytes();
-            count += 4;
-        }
-        let report = Report::Contrast(Contrast {
-            shots: contrast.shots,
-            left_out: contrast.left_out,
-            saturated: contrast.saturated,
-            first,
-            sums: Bytes(gathered.get(..count).unwrap_or_default()),
-        });
-        self.send(tag, &report);
-    }
-}
-
-/// What a command is answered with, before it is put into a message.
-enum Answer {
-    Nothing,
-    Done,
-    Refused(Refusal),
-    Identity,
-    Status,
-    Contrast(u32),
-}
-
-impl Answer {
-    fn refused(reason: Reason, detail: u64) -> Self {
-        Self::Refused(Refusal { reason, detail })
     }
 }

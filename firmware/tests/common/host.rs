@@ -1,0 +1,313 @@
+//! The rig: a Controller over the scripted board, a host's link, and the line between them.
+
+use std::rc::Rc;
+
+use xyloop_firmware::{Controller, Identification, Sizes, Storage, phase::IqSum};
+use xyloop_protocol::{
+    frame,
+    link::{self, Link, Role},
+    message::{self, Block, Bytes, Command, Cost, Event, Generation, Report, Request, Shot, Stage, State},
+    units::{DacCode, IqCode, ShotId, Turn},
+};
+
+use super::{
+    board::{Bench, COUPLINGS, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields},
+    words::{Codes, DEADMAN_US, Heard, RESULT_BYTES, Row, SLOTS, WIRING, bytes_of, inputs_of, plan, targets_of},
+};
+
+fn leak<T: Clone>(value: T, length: usize) -> &'static mut [T] {
+    vec![value; length].leak()
+}
+
+/// The device in memory of exactly the size it asks for.
+pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBoard> {
+    let replicas = bench.slowness.len();
+    let s = Sizes {
+        sites: SITES,
+        couplings: COUPLINGS.len(),
+        inputs: INPUTS.len(),
+        outputs: OUTPUTS.len(),
+        replicas,
+        slots,
+        result_bytes: RESULT_BYTES,
+    };
+    let codes = |codes: Vec<u16>| -> &'static [DacCode] { codes.into_iter().map(DacCode).collect::<Vec<_>>().leak() };
+    let who = Identification {
+        vendor: "xyloop",
+        model: "scripted",
+        serial: "1",
+        boot_id: 5,
+        wiring: WIRING,
+        deadman_ms: (DEADMAN_US / 1000) as u16,
+        safe_couplings: codes(safe_couplings()),
+        safe_fields: codes(safe_fields()),
+    };
+    let storage = Storage {
+        link: link::Storage { frame: leak(0, frame::storage_len(1024)), receive: leak(0, 4096), send: leak(0, 4096) },
+        message_in: leak(0, s.message()),
+        message_out: leak(0, s.message()),
+        committed: leak(DacCode(0), s.generation()),
+        staged: leak(DacCode(0), s.generation()),
+        fields: leak(DacCode(0), 2 * SITES),
+        codes: leak(IqCode::default(), SITES),
+        sums: leak(IqSum::default(), SITES),
+        phases: leak(Turn(0), SITES),
+        free: leak(Turn(0), replicas * SITES),
+        windows: leak(Turn(0), replicas * SITES),
+        replicas: leak(xyloop_firmware::Replica::default(), replicas),
+        slots: leak(xyloop_firmware::slots::Slot::default(), slots),
+        inputs: leak(Turn(0), slots * INPUTS.len()),
+        targets: leak(Turn(0), slots * OUTPUTS.len()),
+        results: leak(0, slots * RESULT_BYTES),
+        contrast: leak(0, s.generation()),
+        trigonometry: leak((0, 0), SITES),
+    };
+    let board = ScriptedBoard::new(Rc::clone(bench));
+    Controller::new(board, who, (slots, RESULT_BYTES), storage, link::Config { salt: 5, ..link::Config::device() })
+        .expect("the memory is long enough")
+}
+
+pub struct Rig {
+    pub device: Controller<'static, ScriptedBoard>,
+    pub bench: Rc<Bench>,
+    /// The line carries nothing, either way.
+    pub cut: bool,
+    /// When bytes of the host last reached the device.
+    pub delivered_us: u64,
+    pub rows: Vec<Row>,
+    /// States the device told of unasked.
+    pub states: Vec<State>,
+    /// Answers nobody waited for (refused shots).
+    pub others: Vec<(u16, Heard)>,
+    host: Link<'static>,
+    tag: u16,
+}
+
+impl Rig {
+    /// A device at reset and a host that is not connected. One replica per entry of `slowness`.
+    pub fn at_reset(slowness: &[u64], slots: usize) -> Self {
+        let bench = Bench::new(slowness);
+        let storage = link::Storage {
+            frame: leak(0, frame::storage_len(1024)),
+            receive: leak(0, 1 << 15),
+            send: leak(0, 1 << 15),
+        };
+        Self {
+            device: device(&bench, slots),
+            bench,
+            cut: false,
+            delivered_us: 0,
+            rows: Vec::new(),
+            states: Vec::new(),
+            others: Vec::new(),
+            host: Link::new(Role::Host, storage, link::Config::host()),
+            tag: 0,
+        }
+    }
+
+    pub fn connected(slowness: &[u64]) -> Self {
+        let mut rig = Self::at_reset(slowness, SLOTS);
+        rig.connect(1);
+        rig
+    }
+
+    /// Connected, with generation 1 (of [`Codes::new`]`(1)`) in force and the usual plan.
+    pub fn planned(slowness: &[u64], cost: Cost) -> Self {
+        let mut rig = Self::connected(slowness);
+        let generation = rig.commit(1, &Codes::new(1));
+        assert_eq!(rig.ask(Command::Plan(plan(generation, cost))), Heard::Done);
+        rig
+    }
+
+    pub fn now(&self) -> u64 {
+        self.bench.now_us.get()
+    }
+
+    pub fn log_length(&self) -> usize {
+        self.bench.log.borrow().len()
+    }
+
+    pub fn connect(&mut self, session: u32) {
+        let now = self.now();
+        self.host.connect(session, &[], now).unwrap();
+        self.run_until(1_000_000, |rig| rig.host.session() == Some(session));
+    }
+
+    /// Carries bytes and polls the device until neither end has anything to say at this moment.
+    pub fn exchange(&mut self) {
+        let (now, mut buffer) = (self.now(), [0; 4096]);
+        loop {
+            let mut moved = false;
+            loop {
+                let length = self.host.transmit(now, &mut buffer);
+                if length == 0 {
+                    break;
+                }
+                moved = true;
+                if !self.cut {
+                    self.device.receive(now, &buffer[..length]);
+                    self.delivered_us = now;
+                }
+            }
+            self.device.poll(now);
+            loop {
+                let length = self.device.transmit(now, &mut buffer);
+                if length == 0 {
+                    break;
+                }
+                moved = true;
+                if !self.cut {
+                    self.host.receive(now, &buffer[..length]);
+                }
+            }
+            while let Some(message) = self.host.front() {
+                let event = message::decode::<Event<'_>>(message).expect("a message of the protocol");
+                match own(&event) {
+                    Owned::Answer(heard) => self.others.push((event.tag, heard)),
+                    Owned::Row(row) => self.rows.push(row),
+                    Owned::State(state) => self.states.push(state),
+                }
+                self.host.pop();
+                moved = true;
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// Everything that happens up to `until`, at the moments at which it happens.
+    pub fn step(&mut self, until: u64) {
+        self.exchange();
+        let wakeups = [self.host.next_wakeup_us(), self.device.next_wakeup_us(), self.bench.next_due_us()];
+        let next = wakeups.into_iter().flatten().min().unwrap_or(until);
+        self.bench.now_us.set(next.max(self.now() + 1).min(until));
+    }
+
+    /// Panics if the condition is not met in time.
+    pub fn run_until(&mut self, limit_us: u64, done: impl Fn(&Self) -> bool) {
+        let end = self.now() + limit_us;
+        self.exchange();
+        while !done(self) {
+            assert!(self.now() < end, "not within {limit_us} us");
+            self.step(end);
+            self.exchange();
+        }
+    }
+
+    pub fn run_for(&mut self, us: u64) {
+        let end = self.now() + us;
+        while self.now() < end {
+            self.step(end);
+        }
+        self.exchange();
+    }
+
+    /// Sends a request; its tag.
+    pub fn tell(&mut self, command: Command<'_>) -> u16 {
+        self.tag = self.tag.checked_add(1).unwrap_or(1);
+        let mut buffer = [0; 2048];
+        let request = Request { tag: self.tag, command };
+        let bytes = message::encode(&request, &mut buffer).expect("the request is short");
+        self.tell_raw(bytes);
+        self.tag
+    }
+
+    pub fn tell_raw(&mut self, bytes: &[u8]) {
+        self.host.send(bytes).expect("the host's link has room");
+    }
+
+    pub fn try_tell_raw(&mut self, bytes: &[u8]) {
+        let _ = self.host.send(bytes);
+    }
+
+    /// Asks for a session without waiting for it.
+    pub fn reconnect(&mut self, session: u32) {
+        self.host.connect(session, &[], self.bench.now_us.get()).unwrap();
+    }
+
+    /// As [`Self::tell`], if there is a session and room.
+    pub fn try_tell(&mut self, command: Command<'_>) {
+        if self.host.send_room() > 2048 {
+            self.tell(command);
+        }
+    }
+
+    /// The answer to a request, which must come at once: commands take no plant time.
+    pub fn ask(&mut self, command: Command<'_>) -> Heard {
+        let tag = self.tell(command);
+        self.exchange();
+        self.answer(tag).unwrap_or_else(|| panic!("no answer to {command:?}"))
+    }
+
+    pub fn answer(&mut self, tag: u16) -> Option<Heard> {
+        let place = self.others.iter().position(|(of, _)| *of == tag)?;
+        Some(self.others.remove(place).1)
+    }
+
+    pub fn stage(&mut self, number: u32, codes: &Codes) {
+        for (block, words) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
+            let bytes = bytes_of(words);
+            let stage = Stage { generation: number, block, first: 0, codes: Bytes(&bytes) };
+            assert_eq!(self.ask(Command::Stage(stage)), Heard::Done);
+        }
+    }
+
+    pub fn commit(&mut self, number: u32, codes: &Codes) -> Generation {
+        self.stage(number, codes);
+        let generation = codes.generation(number);
+        assert_eq!(self.ask(Command::Commit(generation)), Heard::Done);
+        generation
+    }
+
+    /// Queues a shot with the inputs and targets that go with its id; its tag.
+    pub fn shoot(&mut self, id: ShotId, flip: bool) -> u16 {
+        let (inputs, targets) = (bytes_of(&inputs_of(id)), bytes_of(&targets_of(id)));
+        self.tell(Command::Shot(Shot { id, flip, inputs: Bytes(&inputs), targets: Bytes(&targets) }))
+    }
+
+    /// Runs shots to their end under the plan in force; their rows.
+    pub fn run_shots(&mut self, ids: impl IntoIterator<Item = ShotId>) -> Vec<Row> {
+        let before = self.rows.len();
+        let count = ids.into_iter().map(|id| self.shoot(id, false)).count();
+        self.run_until(60_000_000, |rig| rig.rows.len() == before + 4 * count || !rig.others.is_empty());
+        assert!(self.others.is_empty(), "{:?}", self.others);
+        self.rows[before..].to_vec()
+    }
+}
+
+enum Owned {
+    Answer(Heard),
+    Row(Row),
+    State(State),
+}
+
+fn own(event: &Event<'_>) -> Owned {
+    let answer = match event.report {
+        Report::Done => Heard::Done,
+        Report::Refused(refusal) => Heard::Refused(refusal),
+        Report::Identity(identity) => Heard::Identity(identity.limits),
+        Report::Status(status) => Heard::Status(status),
+        Report::Contrast(c) => Heard::Contrast {
+            shots: c.shots,
+            left_out: c.left_out,
+            saturated: c.saturated,
+            first: c.first,
+            sums: c.sums.0.as_chunks::<4>().0.iter().map(|word| i32::from_le_bytes(*word)).collect(),
+        },
+        Report::State(state) => return Owned::State(state),
+        Report::Equilibrium(e) => {
+            return Owned::Row(Row {
+                shot: e.shot,
+                segment: e.segment,
+                generation: e.generation,
+                flags: e.flags,
+                settle_us: e.settle_us,
+                residual_turn: e.residual_turn,
+                moved_turn: e.moved_turn,
+                data: e.data.as_u16s().expect("whole words").collect(),
+            });
+        }
+    };
+    Owned::Answer(answer)
+}
