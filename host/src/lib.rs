@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`config`] | rig and experiment files, `--set`, what is refused and why |
 //! | [`task`] | data sets: XOR, Iris |
-//! | [`array`] | from a rig file to its graph, wiring and simulated device |
+//! | [`mod@array`] | from a rig file to its graph, wiring and simulated device |
 //! | [`calibration`] | between model units and converter codes |
 //! | [`device`] | transports, the connection, what is asked of a device |
 //! | [`train`] | Equilibrium Propagation: shots, gradient, optimiser, evaluation |

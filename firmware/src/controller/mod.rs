@@ -350,7 +350,8 @@ impl<'a, B: Board> Controller<'a, B> {
     }
 
     fn queue(&mut self, shot: &message::Shot<'_>) -> Result<(), Refusal> {
-        if self.outputs != Outputs::Latched {
+        // Shots that were on their way when the deadman came wait in the queue until the host arms the device again.
+        if !matches!(self.outputs, Outputs::Latched | Outputs::Safe(SafeCause::Deadman)) {
             return Err(Refusal { reason: Reason::NotReady, detail: 0 });
         }
         if self.plan.is_none() {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use xyloop_protocol::{
     crc::Crc32c,
     message::{
-        self, Block, Bytes, Command, Contrast, Event, Generation, Limits, Plan, Reason, Report, Request, SafeCause,
+        self, Block, Bytes, Command, Contrast, Event, Generation, Limits, Plan, Report, Request, SafeCause,
         Segment, Shot, Stage, State, Status,
     },
     units::{DacCode, Flags, ShotId, Turn},
@@ -506,12 +506,6 @@ impl Batch<'_> {
                 Report::State(State::Safe(SafeCause::Deadman)) => self.client.arm().await?,
                 Report::State(state @ State::Faulted(_)) => return Err(DeviceError::Fault(state)),
                 Report::State(_) => {}
-                Report::Refused(refused) if refused.reason == Reason::NotReady => {
-                    // A shot that was on its way when the device went safe.
-                    let what =
-                        "a shot was refused because the device went safe: its link was silent for too long".into();
-                    return Err(DeviceError::Protocol { what });
-                }
                 Report::Refused(refused) => return Err(DeviceError::Refused { asked: "run shots", refused }),
                 other => return Err(DeviceError::Protocol { what: format!("{other:?} came while shots ran") }),
             }

@@ -1,5 +1,5 @@
-//! Talking to a device: where it is ([`transport`]), the connection kept alive by a task of its own ([`connection`]), and
-//! what is asked of it ([`client`]).
+//! Talking to a device: where it is ([`Transport`]), the connection kept alive by a task of its own (`connection`), and
+//! what is asked of it ([`Client`]).
 //!
 //! Every device, the embedded simulated one included, is reached only through the protocol.
 

@@ -2,7 +2,7 @@
 //! parameters follow it, and how the result is judged.
 //!
 //! [`Trainer`] keeps parameters in high resolution; [`plan`] turns settings into what a device runs; [`gradient`] turns
-//! equilibria into a gradient; [`optimiser`] makes the step; [`evaluate`] judges committed codes from starts that
+//! equilibria into a gradient; [`optimiser`] makes the step; [`mod@evaluate`] judges committed codes from starts that
 //! training never saw. [`shots`] runs batches and puts every equilibrium into the log before the device forgets it.
 
 pub mod evaluate;
