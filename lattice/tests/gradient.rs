@@ -6,9 +6,9 @@
 //! Left out too, and counted: log costs whose frozen amplitude is clipped (an output opposite its target; seen once, at
 //! 1 + cos Δ = 2e-6), because that is another gradient by intent.
 //!
-//! Nothing else is left out. The symmetric gradient must reach cosine 0.99 in every sample and block. The one-sided one
-//! has an error of first order in β, which is large where a basin is about to vanish (all-to-all 3×4, seed 41: +β moves
-//! the state by 0.37 rad, −β by 0.09): it must reach 0.99 in 95 % of the blocks; those below are counted and printed.
+//! Nothing else is left out of the symmetric gradient: it must reach cosine 0.99 in every sample and block. The one-sided
+//! one has an error of first order in the displacement: it is judged where the nudge moves no site by more than 0.1 rad
+//! (near a fold, where a basin is about to vanish, β = 0.01 can move one by 0.4). The others are counted and printed.
 
 // Exact results are compared exactly.
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_range_loop, clippy::doc_markdown)]
@@ -96,7 +96,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 
 fn check(name: &str, graph: &Graph, coupling_std: f64) {
     let (mut used, mut basin_changed, mut clipped, mut worst) = (0, 0, 0, 1.0_f64);
-    let (mut blocks_judged, mut blocks_below, mut worst_one_sided) = (0_usize, 0_usize, 1.0_f64);
+    let (mut judged_one_sided, mut worst_one_sided) = (0, 1.0_f64);
     for seed in 0..SAMPLES {
         let mut rng = rng(40 + seed);
         let parameters = parameters(&mut rng, graph, coupling_std);
@@ -124,9 +124,14 @@ fn check(name: &str, graph: &Graph, coupling_std: f64) {
             used += 1;
             let (h, psi) = parameters.polar();
             let exact_polar = polar_gradient(&exact, &h, &psi);
+            let is_small = moved[0].max(moved[1]) <= 0.1;
             for (reference, nudging) in
                 [(&free, Nudging::OneSided { beta: BETA }), (&minus, Nudging::Symmetric { beta: BETA })]
             {
+                let is_one_sided = matches!(nudging, Nudging::OneSided { .. });
+                if is_one_sided && !is_small {
+                    continue;
+                }
                 let mut contrast = Contrast::zeros(graph);
                 contrast.add(graph, &plus, reference);
                 let gradient = contrast.gradient(nudging);
@@ -138,30 +143,23 @@ fn check(name: &str, graph: &Graph, coupling_std: f64) {
                     ("h", &polar.0, &exact_polar.0),
                     ("psi", &polar.1, &exact_polar.1),
                 ];
+                judged_one_sided += usize::from(is_one_sided);
                 for (block, ours, exact) in blocks {
                     let similarity = cosine(ours, exact);
-                    if matches!(nudging, Nudging::Symmetric { .. }) {
-                        worst = worst.min(similarity);
-                        assert!(similarity >= 0.99, "{name} {seed} {cost:?} symmetric {block}: cosine {similarity}");
-                    } else {
-                        blocks_judged += 1;
-                        blocks_below += usize::from(similarity < 0.99 || similarity.is_nan());
-                        worst_one_sided = worst_one_sided.min(similarity);
-                    }
+                    let place = if is_one_sided { &mut worst_one_sided } else { &mut worst };
+                    *place = place.min(similarity);
+                    assert!(similarity >= 0.99, "{name} {seed} {cost:?} {nudging:?} {block}: cosine {similarity}, {moved:?}");
                 }
             }
         }
     }
     println!(
-        "{name}: {used} pairs of sample and cost used, {basin_changed} left out (basin changed), {clipped} (clipped); worst cosine symmetric \
-         {worst:.5}, one-sided {worst_one_sided:.5} ({blocks_below} of {blocks_judged} blocks below 0.99)"
+        "{name}: {used} pairs of sample and cost used, {basin_changed} left out (basin changed), {clipped} (clipped); worst \
+         cosine symmetric {worst:.5}, one-sided {worst_one_sided:.5} ({judged_one_sided} judged, the rest moved over 0.1 rad)"
     );
     // Not vacuous: most pairs must have been judged.
     assert!(used >= 30, "{name}: only {used} used");
-    assert!(
-        20 * blocks_below <= blocks_judged,
-        "{name}: {blocks_below} of {blocks_judged} one-sided blocks below 0.99"
-    );
+    assert!(judged_one_sided >= 25, "{name}: only {judged_one_sided} judged one-sided");
 }
 
 /// The direction alone would not notice a wrong factor: as β → 0 the symmetric gradient has the right size too.

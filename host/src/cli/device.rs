@@ -19,9 +19,9 @@ pub enum Command {
     Info {
         #[command(flatten)]
         place: Place,
-        /// A rig or experiment file: compares the wiring, and says where the device is if `--device` does not.
-        #[arg(long, value_name = "FILE", default_value = "hil-config/xor.toml")]
-        config: PathBuf,
+        /// A rig or experiment file: the wiring is compared with it, and it says where the device is if `--device` does not.
+        #[arg(long, value_name = "FILE", required_unless_present = "device")]
+        config: Option<PathBuf>,
         #[command(flatten)]
         settings: Settings,
         /// Print one line of JSON.
@@ -33,15 +33,30 @@ pub enum Command {
 /// `true` if the device is the rig's.
 pub async fn run(command: &Command) -> anyhow::Result<bool> {
     let Command::Info { place, config, settings, json } = command;
-    let (rig, path) = config::load_rig(config, &overrides(settings, place))?;
-    let array = Array::new(&rig)?;
-    let transport = Transport::open(&rig.device.port, rig.device.serial.baud, array.description(&rig)).await?;
-    let mut client = Client::connect_any(transport, array.wiring_hash()).await?;
+    let known = match config {
+        Some(file) => {
+            let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
+            let array = Array::new(&rig)?;
+            Some((rig, path, array))
+        }
+        None => None,
+    };
+    let transport = match (&known, &place.device) {
+        (Some((rig, _, array)), _) => {
+            Transport::open(&rig.device.port, rig.device.serial.baud, Some(array.description(rig))).await?
+        }
+        (None, port) => {
+            let baud = config::Serial::default().baud;
+            Transport::open(&port.clone().unwrap_or_default(), baud, None).await?
+        }
+    };
+    let expected = known.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
+    let mut client = Client::connect_any(transport, expected.map_or(0, |(_, hash)| hash)).await?;
     let status = client.status().await?;
     let (identity, link) = (client.identity().clone(), client.figures());
     let place = client.place().to_owned();
     client.leave().await;
-    let matches = identity.wiring_hash == array.wiring_hash();
+    let matches = expected.map(|(_, hash)| identity.wiring_hash == hash);
     let limits = identity.limits;
     if *json {
         let report = serde_json::json!({
@@ -62,12 +77,13 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         "  array       {} sites, {} couplings, {} inputs, {} outputs, {} replicas",
         limits.sites, limits.couplings, limits.inputs, limits.outputs, limits.replicas
     );
-    println!(
-        "  wiring      {:016x}, {} {}",
-        identity.wiring_hash,
-        if matches { "as in" } else { "NOT as in" },
-        path.display()
-    );
+    match expected {
+        Some((path, hash)) if hash != identity.wiring_hash => {
+            println!("  wiring      {:016x}, NOT that of {} ({hash:016x})", identity.wiring_hash, path.display());
+        }
+        Some((path, _)) => println!("  wiring      {:016x}, that of {}", identity.wiring_hash, path.display()),
+        None => println!("  wiring      {:016x}", identity.wiring_hash),
+    }
     println!(
         "  limits      {} shots held, {} B of results a shot, {} B a message, deadman {} ms",
         limits.shot_slots, limits.result_bytes, limits.max_message, limits.deadman_ms

@@ -95,7 +95,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 /// Connects to the rig's device, refusing any other.
 pub async fn connect(config: &Config, array: &Array) -> anyhow::Result<Client> {
     let rig = &config.rig;
-    let transport = Transport::open(&rig.device.port, rig.device.serial.baud, array.description(rig)).await?;
+    let transport = Transport::open(&rig.device.port, rig.device.serial.baud, Some(array.description(rig))).await?;
     let words = format!(
         "{} sites, {} couplings, {} inputs, {} outputs",
         array.graph.len(),

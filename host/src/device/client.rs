@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use xyloop_protocol::{
     crc::Crc32c,
     message::{
-        self, Block, Bytes, Command, Contrast, Event, Generation, Limits, Plan, Report, Request, SafeCause,
-        Segment, Shot, Stage, State, Status,
+        self, Block, Bytes, Command, Contrast, Event, Generation, Limits, Plan, Report, Request, SafeCause, Segment,
+        Shot, Stage, State, Status,
     },
     units::{DacCode, Flags, ShotId, Turn},
 };
@@ -251,7 +251,8 @@ impl Client {
         self.order("safe", Command::Safe).await
     }
 
-    /// Drops shots that an earlier host may have left queued, and goes on from its generation's number.
+    /// Drops what an earlier host may have left, shots queued and results not retired, and goes on from its
+    /// generation's number.
     ///
     /// # Errors
     /// If it does not answer, or is faulted.
@@ -261,7 +262,13 @@ impl Client {
             return Err(DeviceError::Fault(status.state));
         }
         self.generation = status.generation;
-        self.order("abort", Command::Abort).await
+        self.order("abort", Command::Abort).await?;
+        // Nobody is left who could retire them: without this they would be offered to us.
+        self.retire(ShotId::MAX).await?;
+        // Answers come in order: after this one nothing of the past is under way.
+        self.status().await?;
+        self.early.clear();
+        Ok(())
     }
 
     /// Stages and commits a generation of codes under the next number.
@@ -269,7 +276,7 @@ impl Client {
     /// # Errors
     /// If the device refuses it or is lost.
     pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
-        let number = self.generation.number + 1;
+        let number = self.generation.number.wrapping_add(1).max(1);
         let blocks = [
             (Block::Couplings, &codes.couplings, self.held.as_ref().map(|held| &held.couplings)),
             (Block::Fields, &codes.fields, self.held.as_ref().map(|held| &held.fields)),

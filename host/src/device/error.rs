@@ -58,6 +58,9 @@ pub enum DeviceError {
         /// What the system says.
         reason: String,
     },
+    /// `sim` without a rig.
+    #[error("the embedded simulated device needs a rig file that says what to simulate: give `--config RIG`")]
+    NothingToSimulate,
     /// The embedded simulated device did not start.
     #[error("the embedded simulated device did not start")]
     Embedded(#[from] xyloop_sim::serve::ServeError),

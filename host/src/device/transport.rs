@@ -35,14 +35,17 @@ enum Stream {
 }
 
 impl Transport {
-    /// Opens the way to a device. `embedded` is started where the port is `sim`.
+    /// Opens the way to a device. `embedded` is what is started where the port is `sim`.
     ///
     /// # Errors
     /// If the port is not there, in use, not permitted, no port, or nobody listens.
-    pub async fn open(port: &Port, baud: u32, embedded: Description) -> Result<Self, DeviceError> {
+    pub async fn open(port: &Port, baud: u32, embedded: Option<Description>) -> Result<Self, DeviceError> {
         let place = port.to_string();
         Ok(match port {
-            Port::Sim => Self { stream: Stream::Embedded(InProcess::start(embedded)?), place, baud: None },
+            Port::Sim => {
+                let description = embedded.ok_or(DeviceError::NothingToSimulate)?;
+                Self { stream: Stream::Embedded(InProcess::start(description)?), place, baud: None }
+            }
             Port::Tcp(address) => {
                 let stream = TcpStream::connect(address)
                     .await
