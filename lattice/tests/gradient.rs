@@ -148,7 +148,10 @@ fn check(name: &str, graph: &Graph, coupling_std: f64) {
                     let similarity = cosine(ours, exact);
                     let place = if is_one_sided { &mut worst_one_sided } else { &mut worst };
                     *place = place.min(similarity);
-                    assert!(similarity >= 0.99, "{name} {seed} {cost:?} {nudging:?} {block}: cosine {similarity}, {moved:?}");
+                    assert!(
+                        similarity >= 0.99,
+                        "{name} {seed} {cost:?} {nudging:?} {block}: cosine {similarity}, {moved:?}"
+                    );
                 }
             }
         }

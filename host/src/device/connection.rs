@@ -61,6 +61,8 @@ pub(super) struct Connection {
     pub greeting: Greeting,
     figures: Arc<Mutex<LinkFigures>>,
     ended: oneshot::Receiver<String>,
+    /// What `ended` said: it says it once.
+    end: Option<String>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -96,7 +98,7 @@ impl Connection {
             }
         });
         match opened.await {
-            Ok(Ok(greeting)) => Ok(Self { outgoing, incoming, greeting, figures, ended, task }),
+            Ok(Ok(greeting)) => Ok(Self { outgoing, incoming, greeting, figures, ended, end: None, task }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(DeviceError::Lost { place, reason: "the connection's task ended".into() }),
         }
@@ -109,7 +111,10 @@ impl Connection {
 
     /// Why the connection ended, once a channel has said that it did.
     pub async fn reason(&mut self) -> String {
-        (&mut self.ended).await.unwrap_or_else(|_| "the connection's task ended".into())
+        if self.end.is_none() {
+            self.end = (&mut self.ended).await.ok();
+        }
+        self.end.clone().unwrap_or_else(|| "the connection's task ended".into())
     }
 
     /// Leaves the device after everything sent has arrived.

@@ -3,12 +3,14 @@
 //!
 //! Every device, the embedded simulated one included, is reached only through the protocol.
 
+mod batch;
 mod client;
 mod connection;
 mod error;
 mod transport;
 
-pub use client::{Batch, Client, Equilibrium, Identity, ShotOrder, ShotResult, Sums};
+pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
+pub use client::{Client, Identity, Sums};
 pub use connection::{LinkFigures, fresh_number};
 pub use error::{DeviceError, state_in_words};
 pub use transport::Transport;

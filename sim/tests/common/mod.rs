@@ -17,8 +17,8 @@ use xyloop_protocol::{
     frame,
     link::{self, Link, Role},
     message::{
-        self, Block, Bytes, Command, Cost, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Report, Request,
-        Segment, Settle, Shot, Stage,
+        self, Block, Bytes, Command, Cost, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Report,
+        Request, Segment, Settle, Shot, Stage,
     },
     units::{DacCode, Flags, ShotId},
     wiring::Converters,
