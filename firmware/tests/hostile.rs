@@ -32,6 +32,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step.prop_map(|(what, a, b, bytes)| Step { what, a, b, bytes }), 1..40)
 }
 
+/// Pieces of what never was a frame.
+fn chunks() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..12)
+}
+
 fn generation_of(step: &Step) -> Generation {
     let right = Codes::new(1 + (step.a % 2) as u16).generation(step.a % 4);
     if step.b.is_multiple_of(7) { Generation { crc: step.b as u32, ..right } } else { right }
@@ -196,7 +201,7 @@ proptest! {
     #![proptest_config(config(200))]
 
     #[test]
-    fn any_bytes_on_the_line_are_survived(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..12), connect in any::<bool>()) {
+    fn any_bytes_on_the_line_are_survived(chunks in chunks(), connect in any::<bool>()) {
         let mut rig = Rig::at_reset(&[1], SLOTS);
         if connect {
             rig.connect(1);

@@ -141,7 +141,7 @@ fn a_plan_does_not_outlive_its_generation() {
 #[test]
 fn shots_need_outputs_in_force_and_a_plan() {
     let mut rig = Rig::connected(&[1]);
-    let mut refusal = |rig: &mut Rig| {
+    let refusal = |rig: &mut Rig| {
         let tag = rig.shoot(1, false);
         rig.exchange();
         rig.answer(tag)

@@ -396,7 +396,7 @@ async fn the_stream_explains_itself() {
 #[tokio::test]
 async fn metrics_are_a_table_with_one_header_also_over_two_processes() {
     let (_parent, folder) = folder();
-    let row = MetricsRow { epoch: 0, accuracy: 0.75, mean_cost: Some(1.5), shots: 64, ..MetricsRow::default() };
+    let row = MetricsRow { epoch: 0, accuracy: 0.75, mean_cost: 1.5, shots: 64, ..MetricsRow::default() };
     for epoch in 0..2 {
         let log = RunLog::start(&folder, LogOptions::all(3)).unwrap();
         let written = log.metrics(MetricsRow { epoch, ..row.clone() });

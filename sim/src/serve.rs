@@ -12,7 +12,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError},
     },
     thread,
@@ -36,6 +35,8 @@ use crate::{
 const CHUNK: usize = 16 << 10;
 /// Longest sleep of the loop: the link and the deadman are looked at this often even when nothing happens.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+/// How long the next host waits for the last one's end to be noticed, before it is turned away. Shorter than hosts try.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Sleep of the loop while a real-time plant settles.
 const REALTIME_SLEEP: Duration = Duration::from_millis(1);
 
@@ -295,31 +296,31 @@ fn read_all(mut source: impl Read, events: &Sender<Event>) {
 
 /// Takes one host at a time; others are turned away by closing their connection at once.
 fn accept(listener: &TcpListener, events: &Sender<Event>) {
-    let busy = Arc::new(AtomicBool::new(false));
+    // Hung up when the host that is served has gone.
+    let mut served: Option<Receiver<()>> = None;
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
-        if busy.swap(true, Ordering::AcqRel) {
+        if served.as_ref().is_some_and(|host| host.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout)) {
             tracing::warn!("turned a second host away: the device is in use");
             continue;
         }
         let _ = stream.set_nodelay(true);
-        let served = serve_stream(stream, events.clone(), Arc::clone(&busy));
-        if let Err(error) = served {
-            tracing::warn!("lost a host before it could be served: {error}");
-            busy.store(false, Ordering::Release);
-        }
+        served = serve_stream(stream, events.clone())
+            .inspect_err(|error| tracing::warn!("lost a host before it could be served: {error}"))
+            .ok();
     }
 }
 
-fn serve_stream(stream: TcpStream, events: Sender<Event>, busy: Arc<AtomicBool>) -> std::io::Result<()> {
+fn serve_stream(stream: TcpStream, events: Sender<Event>) -> std::io::Result<Receiver<()>> {
+    let (present, gone) = mpsc::channel();
     let outlet = Writer::spawn(stream.try_clone()?, events.clone());
     let _ = events.send(Event::Connected(Box::new(outlet)));
     thread::spawn(move || {
         read_all(stream, &events);
         let _ = events.send(Event::Closed);
-        busy.store(false, Ordering::Release);
+        drop(present);
     });
-    Ok(())
+    Ok(gone)
 }
 
 /// A pseudo-terminal in raw mode: master, the other end kept open, and its path.

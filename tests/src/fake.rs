@@ -96,6 +96,12 @@ pub fn closing() -> String {
     listen(drop)
 }
 
+/// A TCP peer that takes connections and says nothing.
+pub fn listening() -> String {
+    let streams = std::sync::Mutex::new(Vec::new());
+    listen(move |stream| streams.lock().unwrap().push(stream))
+}
+
 /// A place at which nobody listens (any more).
 pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

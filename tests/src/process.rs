@@ -4,7 +4,7 @@ use std::{
     fmt,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Instant,
 };
@@ -66,6 +66,13 @@ struct Heard {
     news: Condvar,
 }
 
+impl Heard {
+    /// Also after a failed wait, which panics with the lock held: the text is whole.
+    fn lock(&self) -> MutexGuard<'_, [Stream; 2]> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Default)]
 struct Stream {
     text: String,
@@ -106,11 +113,11 @@ impl Running {
 
     fn wait_until(&self, condition: impl Fn(&[Stream; 2]) -> bool) -> MutexGuard<'_, [Stream; 2]> {
         let due = Instant::now() + DEADLINE;
-        let mut streams = self.heard.streams.lock().unwrap();
+        let mut streams = self.heard.lock();
         while !condition(&streams) {
             let left = due.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "waited too long; so far it has said:\n{}", said(&streams));
-            streams = self.heard.news.wait_timeout(streams, left).unwrap().0;
+            streams = self.heard.news.wait_timeout(streams, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         streams
     }
@@ -155,11 +162,11 @@ fn listen(source: impl Read + Send + 'static, heard: &Arc<Heard>, stream: usize)
         let mut source = BufReader::new(source);
         let mut line = Vec::new();
         while source.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            heard.streams.lock().unwrap()[stream].text.push_str(&String::from_utf8_lossy(&line));
+            heard.lock()[stream].text.push_str(&String::from_utf8_lossy(&line));
             heard.news.notify_all();
             line.clear();
         }
-        heard.streams.lock().unwrap()[stream].ended = true;
+        heard.lock()[stream].ended = true;
         heard.news.notify_all();
     });
 }

@@ -1,5 +1,6 @@
-//! A board that remembers every code that left it and plays phases by a rule a test can compute itself: a site relaxes
-//! towards the direction of its field, shifted by its couplings and the inputs; input sites stand where they are clamped.
+//! A board that remembers every code that left it and plays phases by a rule a test can compute itself: a site
+//! relaxes towards the direction of its field, shifted by its couplings and the inputs; input sites stand where they
+//! are clamped.
 
 use std::{
     cell::{Cell, RefCell},

@@ -110,5 +110,5 @@ pub fn inputs_of(id: ShotId) -> [u16; 2] {
 }
 
 pub fn targets_of(id: ShotId) -> [u16; 2] {
-    [5003, 7919].map(|factor| id.wrapping_mul(factor) as u16 ^ 11)
+    [5003, 7919].map(|factor| id.wrapping_mul(factor) as u16 ^ 0x0b)
 }

@@ -52,8 +52,9 @@ impl Progress {
         let left = report.seconds / f64::from(report.epoch) * f64::from(self.epochs_max - report.epoch);
         let (received, sent) = link.bytes;
         format!(
-            "D {:.4}  right {:>5.1} %  good in a row {}  |  settle {:.1} ms, unsettled {}, basin changed {} of {}  |  \
+            "loss {:.4}, D {:.4}, right {:>5.1} %, good in a row {}  |  settle {:.1} ms, unsettled {}, basin changed {} of {}  |  \
              link {:.1} MB, {} bad, {} resent  |  at most {} left",
+            report.mean_cost,
             report.mean_distance,
             100.0 * report.accuracy,
             report.in_a_row,

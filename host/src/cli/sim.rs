@@ -45,14 +45,26 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Some(address) => Served::on_tcp(description, boot_id, address)?,
         None => Served::on_pty(description, boot_id)?,
     };
+    let runtime = super::runtime()?;
+    let mut interrupted = Box::pin(tokio::signal::ctrl_c());
+    // Ctrl-C is listened for from the first look on: nobody is told of the device before.
+    let already = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            _ = &mut interrupted => true,
+            () = std::future::ready(()) => false,
+        }
+    });
+    if already {
+        return Ok(());
+    }
     // One line, so that a script can read it.
     println!("{}", served.place());
     std::io::stdout().flush()?;
     eprintln!("serving rig `{}` (boot {boot_id:08x}); Ctrl-C ends it", rig.name);
     let stop = served.stopper();
-    let runtime = super::runtime()?;
     runtime.spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if interrupted.await.is_ok() {
             stop();
         }
     });

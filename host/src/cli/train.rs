@@ -136,12 +136,15 @@ async fn train_and_judge(
     for written in metrics {
         written.await?;
     }
-    let outcome = outcome?;
+    let mut outcome = outcome?;
     if outcome.reason == Reason::Interrupted {
         return Ok((outcome, None));
     }
     eprintln!("evaluating: {} samples × {} kicks", task.test.len(), experiment.eval.starts);
     let evaluation = evaluate(&mut bench, experiment, array, task, &task.test, &trainer.final_codes()).await?;
+    if evaluation.is_none() {
+        outcome.reason = Reason::Interrupted;
+    }
     Ok((outcome, evaluation))
 }
 
@@ -205,7 +208,7 @@ fn row(report: &EpochReport) -> MetricsRow {
         steps: report.steps,
         mean_distance: report.mean_distance,
         accuracy: report.accuracy,
-        mean_cost: None,
+        mean_cost: report.mean_cost,
         basin_changed: counts.basin_changed.into(),
         unsettled: counts.unsettled.into(),
         left_out: counts.left_out.into(),

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     array::Array,
     calibration::{Calibration, Codes, Rounding},
-    config::{Experiment, NudgeMode},
+    config::{Cost, Experiment, Nudge, NudgeMode},
     device::{DeviceError, ShotResult, Sums},
     run::{RunError, Stream},
     task::{Sample, Task},
@@ -64,6 +64,8 @@ pub struct EpochReport {
     pub steps: u32,
     /// Mean D of the free states.
     pub mean_distance: f64,
+    /// Mean cost of the free states, the log cost bounded where its nudge is.
+    pub mean_cost: f64,
     /// Share of free states that were right.
     pub accuracy: f64,
     /// What was noticed in the epoch's shots.
@@ -225,7 +227,8 @@ impl<'t> Trainer<'t> {
         }
         figures.steps = self.steps;
         let shots = f64::from(judged.shots.max(1));
-        (figures.mean_distance, figures.accuracy) = (judged.distance / shots, f64::from(judged.right) / shots);
+        (figures.mean_distance, figures.mean_cost) = (judged.distance / shots, judged.cost / shots);
+        figures.accuracy = f64::from(judged.right) / shots;
         Ok(Some(figures))
     }
 
@@ -254,7 +257,7 @@ impl<'t> Trainer<'t> {
         let on_device = plan.read_out == xyloop_protocol::message::ReadOut::Contrast;
         let take = |order: &Order, result: &ShotResult| {
             counts.add(result);
-            judged.add(self.task, &self.task.train[order.sample], &outputs.of(result, 0));
+            judged.add(self.task, &settings.nudge, &self.task.train[order.sample], &outputs.of(result, 0));
             if !on_device {
                 accumulator.add(result, order.shot.flip, &mut counts);
             }
@@ -312,13 +315,27 @@ struct Judged {
     shots: u32,
     right: u32,
     distance: f64,
+    cost: f64,
 }
 
 impl Judged {
-    fn add(&mut self, task: &Task, sample: &Sample, outputs_rad: &[f64]) {
+    fn add(&mut self, task: &Task, nudge: &Nudge, sample: &Sample, outputs_rad: &[f64]) {
         self.shots += 1;
+        self.cost += outputs_rad
+            .iter()
+            .zip(&sample.targets_rad)
+            .map(|(phase, target)| cost_of(nudge, phase - target))
+            .sum::<f64>();
         self.right += u32::from(task.is_right(outputs_rad, sample));
         self.distance += distance_of(outputs_rad, &sample.targets_rad);
+    }
+}
+
+/// The cost that is nudged, of one output; the log cost bounded where its nudge is, so that a mean stays finite.
+fn cost_of(nudge: &Nudge, delta_rad: f64) -> f64 {
+    match nudge.cost {
+        Cost::Log => -(1.0 + delta_rad.cos()).max(nudge.clip).ln(),
+        Cost::Cosine => 1.0 - delta_rad.cos(),
     }
 }
 

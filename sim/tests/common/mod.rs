@@ -367,7 +367,7 @@ impl Bench {
         while self.arrived < want {
             if let Some(wake) = &self.wake {
                 // Not a sleep: a worker's message, and an end if there is none.
-                wake.recv_timeout(Duration::from_secs(60)).expect("the plant is computed");
+                wake.recv_timeout(Duration::from_mins(1)).expect("the plant is computed");
             }
             self.exchange();
             assert!(self.now_us < 1_000_000, "the device does not get on");
