@@ -124,6 +124,8 @@ impl Shots<'_> {
         let (slot_id, flip) = (self.slots.slot(index).id, self.slots.slot(index).flip);
         match segment {
             Segment::End => {
+                // No nudge stays in force when nobody measures.
+                board.latch_fields(replica, self.fields)?;
                 self.finish(frame, replica, index, counts);
                 return Ok(());
             }

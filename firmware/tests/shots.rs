@@ -41,16 +41,17 @@ fn replan(rig: &mut Rig, change: impl FnOnce(&mut Plan)) {
 }
 
 #[test]
-fn a_shot_latches_kick_trained_nudged_trained_and_the_opposite_nudge() {
+fn a_shot_latches_kick_trained_nudged_trained_the_opposite_nudge_and_trained() {
     let mut rig = Rig::planned(&[1], Cost::Cosine);
     let trained = Codes::new(1).fields;
     let latched = fields_of_shot(&mut rig, 5, false);
-    let [kick, free, plus, release, minus] = latched.as_slice() else { panic!("{} segments", latched.len()) };
+    let [kick, free, plus, release, minus, after] = latched.as_slice() else { panic!("{} segments", latched.len()) };
     for pair in kick.as_chunks::<2>().0 {
         let [x, y] = pair.map(|code| f64::from(steps(code)));
         assert!((x.hypot(y) - 20_000.0).abs() < 1.5, "a kick has the length of the plan");
     }
     assert_eq!((free, release), (&trained, &trained));
+    assert_eq!(after, &trained, "no nudge stays in force");
     let nudge = added(plus, &trained);
     for site in 0..SITES {
         let mut want = [0.0, 0.0];

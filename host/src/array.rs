@@ -52,7 +52,7 @@ impl Array {
                 config::Solver::Twin => xyloop_sim::Solver::Twin,
                 config::Solver::Flow => xyloop_sim::Solver::Flow,
             },
-            serial: format!("sim-{}", rig.name),
+            serial: format!("sim-{}", rig.name.chars().take(40).collect::<String>()),
         }
     }
 }

@@ -422,7 +422,7 @@ pub struct Counts {
     pub shots_finished: u64,
     /// Shots discarded by deadman, abort or fault.
     pub shots_discarded: u64,
-    /// Segments settled (kicks not counted).
+    /// Segments settled (kicks not counted), those of shots that were discarded later included.
     pub equilibria: u64,
     /// Reads of all sites.
     pub reads: u64,

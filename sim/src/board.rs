@@ -124,6 +124,10 @@ impl SimulatedBoard {
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(description.threads)
                     .thread_name(|index| format!("plant-{index}"))
+                    // Where the machine is short of cores, keep-alives and the deadman come before the plant.
+                    .start_handler(|_| {
+                        let _ = rustix::process::nice(10);
+                    })
                     .build()?;
                 Some((pool, notify))
             }

@@ -38,6 +38,8 @@ use crate::{
 /// Room the link's send buffer must have before a command is taken.
 const REPLY_ROOM: usize = 256;
 
+/// Longest vendor, model and serial together: an identity must fit the shortest message buffer.
+const MOST_IDENTITY_BYTES: usize = 256;
 /// Contrast sums are offered up to this number of output sites (their phases travel beside the sums).
 const MOST_OUTPUTS_WITH_CONTRAST: usize = 64;
 
@@ -118,6 +120,14 @@ impl<'a, B: Board> Controller<'a, B> {
             return Err("safe_fields");
         }
         board.make_safe(who.safe_couplings, who.safe_fields);
+        if who.vendor.len() + who.model.len() + who.serial.len() > MOST_IDENTITY_BYTES {
+            return Err("vendor, model and serial");
+        }
+        // A message travels with its length; an answer must fit beside it.
+        let room = sizes.message().max(REPLY_ROOM) + 2;
+        if storage.link.send.len() < room || storage.link.receive.len() < room {
+            return Err("link");
+        }
         let mut link = Link::new(link::Role::Device, storage.link, link);
         let greeting = Greeting::new(who.wiring.hash(), who.boot_id).to_bytes();
         link.set_greeting(&greeting).map_err(|_| "greeting")?;
@@ -224,8 +234,10 @@ impl<'a, B: Board> Controller<'a, B> {
         &mut self.board
     }
 
-    /// The connection was cut (a socket closed): nobody answers for the outputs any more.
+    /// The connection was cut (a socket closed): nobody answers for the outputs any more. Commands that came before and
+    /// were not taken yet are dropped: they must not latch anything afterwards.
     pub fn hang_up(&mut self) {
+        while self.link.pop() {}
         if self.outputs == Outputs::Latched {
             self.shots.discard(&mut self.counts);
             self.go_safe(SafeCause::Deadman);
@@ -323,6 +335,8 @@ impl<'a, B: Board> Controller<'a, B> {
             Command::Abort => {
                 self.shots.discard(&mut self.counts);
                 self.shots.slots.drop_unfinished();
+                // Shots that were dropped may be in the contrast sums: only a new plan starts them again.
+                self.plan = None;
                 if self.outputs == Outputs::Latched {
                     // Stops what the board was doing and puts the trained fields back.
                     self.latch(now_us)
@@ -414,7 +428,11 @@ impl<'a, B: Board> Controller<'a, B> {
             return Err(Refusal { reason: Reason::WrongGeneration, detail });
         }
         let equilibria = equilibria_of(&plan.segments).map_err(bad)?;
-        if !settle::is_valid(&plan.settle) || !(1..=64).contains(&plan.reads) || plan.kick.duration_us == 0 {
+        // A longer kick vector would be clipped per quadrature, and its direction with it.
+        let longest_kick =
+            DacCode::max(self.who.wiring.converters.field_bits).steps(self.who.wiring.converters.field_bits);
+        let kick_fits = plan.kick.duration_us > 0 && i32::from(plan.kick.range_steps) <= longest_kick;
+        if !settle::is_valid(&plan.settle) || !(1..=64).contains(&plan.reads) || !kick_fits {
             return Err(bad(255));
         }
         let can_sum = self.shots.contrast.is_offered() && self.sizes.outputs <= MOST_OUTPUTS_WITH_CONTRAST;

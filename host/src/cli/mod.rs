@@ -16,6 +16,7 @@ use xyloop::{
     device::DeviceError,
     train::TrainError,
 };
+use xyloop_sim::serve::ServeError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -121,7 +122,10 @@ fn report(error: &anyhow::Error) {
 fn code(error: &anyhow::Error) -> u8 {
     if error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(TrainError::Settings(_))) {
         2
-    } else if error.is::<DeviceError>() || matches!(error.downcast_ref(), Some(TrainError::Device(_))) {
+    } else if error.is::<DeviceError>()
+        || error.is::<ServeError>()
+        || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
+    {
         3
     } else {
         1

@@ -92,8 +92,8 @@ fn schema(header: &StreamHeader) -> Schema {
     let sites: Vec<String> = header.sites.iter().map(u16::to_string).collect();
     let phases = DataType::FixedSizeList(phase_item(), header.sites.len() as i32);
     let fields = vec![
-        field("epoch", DataType::UInt32, "1", "epoch, from 0"),
-        field("step", DataType::UInt32, "1", "optimiser step, from 0"),
+        field("epoch", DataType::UInt32, "1", "epoch, from 1; 0 in the evaluation"),
+        field("step", DataType::UInt32, "1", "optimiser steps done before it"),
         field("shot", DataType::UInt64, "1", "shot id, assigned by the host, never reused"),
         field("sample", DataType::UInt32, "1", "row in the data set, from 0"),
         field("start", DataType::UInt32, "1", "which of the sample's random starts, from 0"),

@@ -46,9 +46,9 @@ impl SegmentKind {
 /// One settled and read state: what was asked, under which parameters, and what came back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EquilibriumRow {
-    /// Epoch, from 0.
+    /// Epoch, from 1; 0 in the evaluation.
     pub epoch: u32,
-    /// Optimiser step, from 0.
+    /// Optimiser steps done before it.
     pub step: u32,
     /// Shot id: assigned by the host, never reused.
     pub shot: u64,
@@ -83,7 +83,7 @@ pub struct EquilibriumRow {
 /// What one epoch came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricsRow {
-    /// Epoch, from 0.
+    /// Epoch, from 1.
     pub epoch: u32,
     /// Optimiser steps so far.
     pub steps: u32,

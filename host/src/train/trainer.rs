@@ -44,7 +44,7 @@ pub enum TrainError {
          Give the rig more time (`settle.timeout_us`), or count such shots instead of leaving them out (`train.guard`)"
     )]
     NothingLeft {
-        /// From 0.
+        /// From 1.
         epoch: u32,
         /// Shots of the step.
         shots: u32,
@@ -273,7 +273,7 @@ impl<'t> Trainer<'t> {
         let step_counts = counts;
         if step_counts.left_out == step_counts.shots {
             return Err(TrainError::NothingLeft {
-                epoch,
+                epoch: epoch + 1,
                 shots: step_counts.shots,
                 unsettled: step_counts.unsettled,
                 basin_changed: step_counts.basin_changed,
