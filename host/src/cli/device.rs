@@ -16,6 +16,10 @@ use super::{Place, Settings, overrides};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Who it is, what it can take, how it is, how the link is.
+    #[command(after_help = "\
+Examples:
+  xyloop device info --device /dev/pts/5
+  xyloop device info --config hil-config/rigs/xor-15x15-4nsq.toml --device tcp://127.0.0.1:5555 --json")]
     Info {
         #[command(flatten)]
         place: Place,

@@ -19,6 +19,10 @@ use super::{
 
 /// Evaluate the final codes of a run again: the same kicks, so the same verdict on the same simulated device.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  xyloop eval runs/20261121-204512-xor-3fa9c2                     on the embedded simulated device
+  xyloop eval runs/20261121-204512-xor-3fa9c2 --starts 1000 --device /dev/pts/5")]
 pub struct Arguments {
     /// The run folder.
     run: PathBuf,

@@ -20,11 +20,11 @@ use xyloop_sim::serve::ServeError;
 
 const EXAMPLES: &str = "\
 Examples:
-  xyloop train hil-config/xor.toml                              train on the embedded simulated device
-  xyloop train hil-config/xor.toml --set train.seed=7           the same from another seed
-  xyloop sim serve --pty --config hil-config/xor.toml           a simulated device behind a pseudo-terminal
-  xyloop train hil-config/xor.toml --device /dev/pts/5          train on it, or on a rig
-  xyloop eval runs/20261121-204512-xor-3fa9c2                   judge a finished run again
+  xyloop train hil-config/xor.toml                       on the embedded simulated device
+  xyloop train hil-config/xor.toml --set train.seed=7    from another seed
+  xyloop sim serve --pty --config hil-config/xor.toml    a simulated device behind a pty ...
+  xyloop train hil-config/xor.toml --device /dev/pts/5   ... to train on, or a rig
+  xyloop eval runs/20261121-204512-xor-3fa9c2            judge a finished run again
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 device or link.";
 

@@ -12,6 +12,10 @@ use super::Settings;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the simulated device of a rig until Ctrl-C; prints the place to pass to `--device`.
+    #[command(after_help = "\
+Examples:
+  xyloop sim serve --pty --config hil-config/rigs/xor-15x15-4nsq.toml
+  xyloop sim serve --tcp 127.0.0.1:5555 --config hil-config/xor.toml --set rig.plant.iq_noise=0.001")]
     Serve {
         #[command(flatten)]
         way: Way,

@@ -24,6 +24,13 @@ use super::{
 
 /// Train an array as an experiment file says, then evaluate it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  xyloop train hil-config/xor.toml
+  xyloop train hil-config/iris.toml --set train.seed=3 --set train.epochs_max=500
+  xyloop train hil-config/xor.toml --device /dev/serial/by-id/usb-Acme_table_0042-if00
+
+Ctrl-C ends the training after the shot in progress, with outputs safe and the log complete.")]
 pub struct Arguments {
     /// The experiment file.
     experiment: PathBuf,
