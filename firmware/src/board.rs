@@ -28,11 +28,24 @@ pub struct ReadKey {
     pub read: u16,
 }
 
+/// The safe table: what every output carries when nobody answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeTable<'a> {
+    /// One code per coupling.
+    pub couplings: &'a [DacCode],
+    /// Two codes per site.
+    pub fields: &'a [DacCode],
+    /// One phase per input site.
+    pub inputs: &'a [Turn],
+}
+
 /// Converters and the plant behind them.
 ///
 /// Calls come in this order: [`latch_couplings`](Board::latch_couplings) once a generation; per shot
 /// [`begin_shot`](Board::begin_shot), then for each segment [`latch_fields`](Board::latch_fields) and one or more
-/// [`start`](Board::start) … [`ready`](Board::ready) … [`read`](Board::read).
+/// [`start`](Board::start) … [`ready`](Board::ready) … [`read`](Board::read). Between two calls the Controller looks at the
+/// link and the deadman: none may take longer than a few milliseconds, and a board whose latch or read of all channels does
+/// must spread it over [`poll`](Board::poll)s.
 pub trait Board {
     /// Copies of the plant that can run shots at the same time, at least 1.
     fn replicas(&self) -> usize;
@@ -59,7 +72,7 @@ pub trait Board {
     /// Reads every site's I and Q codes now. Length of `codes`: the wiring's sites.
     fn read(&mut self, replica: usize, key: ReadKey, codes: &mut [IqCode]) -> Result<(), BoardError>;
 
-    /// Puts the given codes on all couplings and all fields of all replicas at once and stops whatever was started.
-    /// Cannot fail: a board that cannot reach its converters must cut their outputs some other way.
-    fn make_safe(&mut self, couplings: &[DacCode], fields: &[DacCode]);
+    /// Puts the safe table on all outputs of all replicas at once and stops whatever was started. Cannot fail: a board that
+    /// cannot reach its converters must cut their outputs some other way.
+    fn make_safe(&mut self, safe: &SafeTable<'_>);
 }

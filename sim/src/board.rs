@@ -9,7 +9,7 @@ use std::sync::{
     mpsc::{Receiver, Sender, channel},
 };
 
-use xyloop_firmware::{Board, BoardError, ReadKey, keyed::Stream};
+use xyloop_firmware::{Board, BoardError, ReadKey, SafeTable, keyed::Stream};
 use xyloop_lattice::{
     Ensemble, LANES, LaneReport, Network,
     diffuse::{self, Diffusion, Scheme},
@@ -366,11 +366,14 @@ impl Board for SimulatedBoard {
         Ok(())
     }
 
-    fn make_safe(&mut self, couplings: &[DacCode], fields: &[DacCode]) {
+    fn make_safe(&mut self, safe: &SafeTable<'_>) {
         // Simulated converters cannot refuse a code.
-        let _ = self.latch_couplings(couplings);
+        let _ = self.latch_couplings(safe.couplings);
         for replica in 0..self.replicas.len() {
-            let _ = self.latch_fields(replica, fields);
+            let _ = self.latch_fields(replica, safe.fields);
+            for (place, input) in self.replicas[replica].inputs.iter_mut().zip(safe.inputs) {
+                *place = self.description.input(*input);
+            }
             self.replicas[replica].activity = Activity::Idle;
         }
     }

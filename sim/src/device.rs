@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use xyloop_firmware::{Controller, Identification, Replica, Sizes, Storage, phase::IqSum, slots::Slot};
+use xyloop_firmware::{Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot};
 use xyloop_protocol::{
     frame, link,
     units::{DacCode, IqCode, Turn},
@@ -30,6 +30,7 @@ pub struct Memory {
     description: Arc<Description>,
     lists: WiringLists,
     safe: Vec<DacCode>,
+    safe_inputs: Vec<Turn>,
     boot_id: u32,
     link: [Vec<u8>; 3],
     messages: [Vec<u8>; 2],
@@ -69,6 +70,7 @@ impl Memory {
         Self {
             lists,
             safe,
+            safe_inputs: vec![Turn::default(); s.inputs],
             boot_id,
             link: [vec![0; frame::storage_len(usize::from(MAX_PAYLOAD))], vec![0; LINK_BYTES], vec![0; LINK_BYTES]],
             messages: [vec![0; s.message()], vec![0; s.message()]],
@@ -112,7 +114,7 @@ impl Memory {
     pub fn device(&mut self, workers: Workers) -> Result<Device<'_>, DeviceError> {
         let sizes = Self::sizes(&self.description);
         let board = SimulatedBoard::new(Arc::clone(&self.description), workers)?;
-        let (safe_couplings, safe_fields) = self.safe.split_at(sizes.couplings);
+        let (couplings, fields) = self.safe.split_at(sizes.couplings);
         let who = Identification {
             vendor: "xyloop",
             model: "simulated array",
@@ -120,8 +122,7 @@ impl Memory {
             boot_id: self.boot_id,
             wiring: self.lists.wiring(sizes.sites, self.description.converters),
             deadman_ms: self.description.deadman_ms,
-            safe_couplings,
-            safe_fields,
+            safe: SafeTable { couplings, fields, inputs: &self.safe_inputs },
         };
         let [frame, receive, send] = &mut self.link;
         let [message_in, message_out] = &mut self.messages;

@@ -26,7 +26,7 @@ use xyloop_protocol::{
 
 use self::answers::Answer;
 use crate::{
-    board::{Board, BoardError},
+    board::{Board, BoardError, SafeTable},
     contrast::ContrastSums,
     generations::Generations,
     settle,
@@ -58,10 +58,8 @@ pub struct Identification<'a> {
     pub wiring: Wiring<'a>,
     /// Outputs go safe after this silence, milliseconds.
     pub deadman_ms: u16,
-    /// The safe table: one code per coupling.
-    pub safe_couplings: &'a [DacCode],
-    /// The safe table: two codes per site.
-    pub safe_fields: &'a [DacCode],
+    /// What every output carries when nobody answers for it.
+    pub safe: SafeTable<'a>,
 }
 
 /// What drives the outputs.
@@ -113,13 +111,19 @@ impl<'a, B: Board> Controller<'a, B> {
             result_bytes,
         };
         storage.check(&sizes)?;
-        if who.safe_couplings.len() != sizes.couplings {
-            return Err("safe_couplings");
+        if who.safe.couplings.len() != sizes.couplings {
+            return Err("safe.couplings");
         }
-        if who.safe_fields.len() != 2 * sizes.sites {
-            return Err("safe_fields");
+        if who.safe.fields.len() != 2 * sizes.sites {
+            return Err("safe.fields");
         }
-        board.make_safe(who.safe_couplings, who.safe_fields);
+        if who.safe.inputs.len() != sizes.inputs {
+            return Err("safe.inputs");
+        }
+        board.make_safe(&who.safe);
+        if sizes.message() > link::MESSAGE_MAX {
+            return Err("message: too many sites for one read-out");
+        }
         if who.vendor.len() + who.model.len() + who.serial.len() > MOST_IDENTITY_BYTES {
             return Err("vendor, model and serial");
         }
@@ -137,8 +141,8 @@ impl<'a, B: Board> Controller<'a, B> {
         let committed = &mut storage.committed[..s.generation()];
         let staged = &mut storage.staged[..s.generation()];
         // What was never staged is safe.
-        committed[..s.couplings].copy_from_slice(who.safe_couplings);
-        committed[s.couplings..].copy_from_slice(who.safe_fields);
+        committed[..s.couplings].copy_from_slice(who.safe.couplings);
+        committed[s.couplings..].copy_from_slice(who.safe.fields);
         Ok(Self {
             board,
             link,
@@ -241,6 +245,7 @@ impl<'a, B: Board> Controller<'a, B> {
         if self.outputs == Outputs::Latched {
             self.shots.discard(&mut self.counts);
             self.go_safe(SafeCause::Deadman);
+            self.counts.deadman += 1;
         }
     }
 
@@ -258,6 +263,10 @@ impl<'a, B: Board> Controller<'a, B> {
             self.shots.slots.drop_unfinished();
             self.shots.slots.offer_again();
             self.plan = None;
+            if self.outputs == Outputs::Latched {
+                // A kick or a nudge of a shot in progress must not stay in force. A board that fails is faulted by this.
+                let _ = self.latch(now_us);
+            }
         }
     }
 
@@ -338,7 +347,7 @@ impl<'a, B: Board> Controller<'a, B> {
                 // Shots that were dropped may be in the contrast sums: only a new plan starts them again.
                 self.plan = None;
                 if self.outputs == Outputs::Latched {
-                    // Stops what the board was doing and puts the trained fields back.
+                    // Puts the trained fields back; what a replica was started for is not asked for any more.
                     self.latch(now_us)
                 } else {
                     Ok(())
@@ -461,7 +470,7 @@ impl<'a, B: Board> Controller<'a, B> {
     }
 
     fn go_safe(&mut self, cause: SafeCause) {
-        self.board.make_safe(self.who.safe_couplings, self.who.safe_fields);
+        self.board.make_safe(&self.who.safe);
         self.outputs = Outputs::Safe(cause);
         self.announce = true;
     }

@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use xyloop_firmware::{Board, BoardError, ReadKey};
+use xyloop_firmware::{Board, BoardError, ReadKey, SafeTable};
 use xyloop_protocol::units::{AdcCode, DacCode, IqCode, ShotId, Turn};
 
 pub const SITES: usize = 6;
@@ -28,7 +28,7 @@ pub const PER_INPUT: f64 = 0.2;
 pub enum Act {
     Couplings(Vec<u16>),
     Fields { replica: usize, codes: Vec<u16> },
-    Safe { couplings: Vec<u16>, fields: Vec<u16> },
+    Safe { couplings: Vec<u16>, fields: Vec<u16>, inputs: Vec<u16> },
     Begin { replica: usize, shot: ShotId, inputs: Vec<u16> },
     Start { replica: usize, segment: u8, duration_us: u32 },
     Read { replica: usize, key: ReadKey },
@@ -101,7 +101,10 @@ impl Bench {
         let is_safe = |act: &Act| match act {
             Act::Couplings(codes) => *codes == safe_couplings(),
             Act::Fields { codes, .. } => *codes == safe_fields(),
-            Act::Safe { couplings, fields } => *couplings == safe_couplings() && *fields == safe_fields(),
+            Act::Safe { couplings, fields, inputs } => {
+                *couplings == safe_couplings() && *fields == safe_fields() && *inputs == safe_inputs()
+            }
+            Act::Begin { .. } => false,
             _ => true,
         };
         self.log.borrow()[from..].iter().filter(|(_, act)| !is_safe(act)).cloned().collect()
@@ -153,6 +156,10 @@ pub fn safe_couplings() -> Vec<u16> {
 
 pub fn safe_fields() -> Vec<u16> {
     (0..2 * SITES as u16).map(|i| 501 + i).collect()
+}
+
+pub fn safe_inputs() -> Vec<u16> {
+    (0..INPUTS.len() as u16).map(|i| 901 + i).collect()
 }
 
 #[derive(Clone, Default)]
@@ -294,10 +301,11 @@ impl Board for ScriptedBoard {
         Ok(())
     }
 
-    fn make_safe(&mut self, couplings: &[DacCode], fields: &[DacCode]) {
-        self.bench.note(Act::Safe { couplings: raw(couplings), fields: raw(fields) });
-        *self.bench.couplings.borrow_mut() = raw(couplings);
-        self.bench.fields.borrow_mut().fill(raw(fields));
+    fn make_safe(&mut self, safe: &SafeTable<'_>) {
+        let inputs = safe.inputs.iter().map(|turn| turn.0).collect();
+        self.bench.note(Act::Safe { couplings: raw(safe.couplings), fields: raw(safe.fields), inputs });
+        *self.bench.couplings.borrow_mut() = raw(safe.couplings);
+        self.bench.fields.borrow_mut().fill(raw(safe.fields));
         self.bench.due_us.borrow_mut().fill(None);
     }
 }

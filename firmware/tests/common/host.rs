@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use xyloop_firmware::{Controller, Identification, Sizes, Storage, phase::IqSum};
+use xyloop_firmware::{Controller, Identification, SafeTable, Sizes, Storage, phase::IqSum};
 use xyloop_protocol::{
     frame,
     link::{self, Link, Role},
@@ -11,7 +11,7 @@ use xyloop_protocol::{
 };
 
 use super::{
-    board::{Bench, COUPLINGS, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields},
+    board::{Bench, COUPLINGS, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields, safe_inputs},
     words::{Codes, DEADMAN_US, Heard, RESULT_BYTES, Row, SLOTS, WIRING, bytes_of, inputs_of, plan, targets_of},
 };
 
@@ -39,8 +39,11 @@ pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBo
         boot_id: 5,
         wiring: WIRING,
         deadman_ms: (DEADMAN_US / 1000) as u16,
-        safe_couplings: codes(safe_couplings()),
-        safe_fields: codes(safe_fields()),
+        safe: SafeTable {
+            couplings: codes(safe_couplings()),
+            fields: codes(safe_fields()),
+            inputs: safe_inputs().into_iter().map(Turn).collect::<Vec<_>>().leak(),
+        },
     };
     let storage = Storage {
         link: link::Storage { frame: leak(0, frame::storage_len(1024)), receive: leak(0, 4096), send: leak(0, 4096) },

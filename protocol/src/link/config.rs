@@ -5,6 +5,9 @@ use crate::frame::{self, WIRE_VERSION};
 /// Longest greeting in an Open or Accept, in bytes.
 pub const GREETING_MAX: usize = 96;
 
+/// Longest message any session can carry, in bytes: with its length it just fits the largest window.
+pub const MESSAGE_MAX: usize = 65_533;
+
 /// Bytes of an Open or Accept payload in front of the greeting: version, max payload, window.
 pub(super) const OPENING_LEN: usize = 7;
 

@@ -61,7 +61,8 @@ mod session;
 mod transmit;
 
 pub use config::{
-    Config, FRAME_STORAGE_MIN, Fault, GREETING_MAX, GreetingTooLong, SendError, State, Storage, TRANSMIT_MIN,
+    Config, FRAME_STORAGE_MIN, Fault, GREETING_MAX, GreetingTooLong, MESSAGE_MAX, SendError, State, Storage,
+    TRANSMIT_MIN,
 };
 pub use counters::Counters;
 
