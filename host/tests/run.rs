@@ -410,7 +410,7 @@ async fn metrics_are_a_table_with_one_header_also_over_two_processes() {
     let text = fs::read_to_string(folder.path().join("metrics.csv")).unwrap();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 3);
-    assert!(lines.iter().all(|line| line.len() == 17));
+    assert!(lines.iter().all(|line| line.len() == 19));
     let column = |name: &str| lines[0].iter().position(|cell| *cell == name).unwrap();
     assert_eq!(lines[1][column("accuracy")], "0.75");
     assert_eq!(lines[2][column("epoch")], "1");

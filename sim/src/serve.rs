@@ -33,6 +33,10 @@ use crate::{
 
 /// Bytes handed to a writer at once.
 const CHUNK: usize = 16 << 10;
+/// Pieces read from a host that the loop has not taken yet.
+const READ_AHEAD: usize = 4;
+/// Events handled before the device is polled again.
+const EVENTS_A_TURN: usize = 16;
 /// Longest sleep of the loop: the link and the deadman are looked at this often even when nothing happens.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// How long the next host waits for the last one's end to be noticed, before it is turned away. Shorter than hosts try.
@@ -44,7 +48,8 @@ const REALTIME_SLEEP: Duration = Duration::from_millis(1);
 enum Event {
     /// A host is there; its bytes will follow, ours go into the outlet.
     Connected(Box<dyn Outlet>),
-    Bytes(Vec<u8>),
+    /// Bytes from the host. Whoever read them is told when they have been taken, and reads on then.
+    Bytes(Vec<u8>, Option<Sender<()>>),
     /// Something was finished: look again.
     Wake,
     /// The host hung up.
@@ -140,18 +145,26 @@ fn run(memory: &mut Memory, events: &Receiver<Event>, wake: Sender<Event>, realt
                 break;
             }
         }
-        let due =
-            device.next_wakeup_us().map_or(LONGEST_SLEEP, |at| Duration::from_micros(at.saturating_sub(now_us())));
+        // What the link wants to send cannot be sent while nobody takes it.
+        let wakeup =
+            if outlet.is_some() && held.is_none() { device.next_wakeup_us() } else { device.next_deadman_us() };
+        let due = wakeup.map_or(LONGEST_SLEEP, |at| Duration::from_micros(at.saturating_sub(now_us())));
         let most = if realtime && device.state() == State::Running { REALTIME_SLEEP } else { LONGEST_SLEEP };
         let mut next = match events.recv_timeout(due.min(most)) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
+        let mut taken = 0;
         while let Some(event) = next {
             match event {
                 Event::Connected(new) => (outlet, held) = (Some(new), None),
-                Event::Bytes(bytes) => device.receive(now_us(), &bytes),
+                Event::Bytes(bytes, done) => {
+                    device.receive(now_us(), &bytes);
+                    if let Some(done) = done {
+                        let _ = done.send(());
+                    }
+                }
                 Event::Wake => {}
                 Event::Closed => {
                     (outlet, held) = (None, None);
@@ -162,7 +175,9 @@ fn run(memory: &mut Memory, events: &Receiver<Event>, wake: Sender<Event>, realt
                     return Ok(());
                 }
             }
-            next = events.try_recv().ok();
+            // A flood must not keep the deadman from being judged.
+            taken += 1;
+            next = if taken < EVENTS_A_TURN { events.try_recv().ok() } else { None };
         }
     }
 }
@@ -197,7 +212,7 @@ impl Embedded {
 
     /// Bytes from the host. `false` if the device is gone.
     pub fn send(&self, bytes: Vec<u8>) -> bool {
-        self.events.send(Event::Bytes(bytes)).is_ok()
+        self.events.send(Event::Bytes(bytes, None)).is_ok()
     }
 }
 
@@ -277,18 +292,23 @@ impl Served {
     }
 }
 
-/// Hands everything that can be read to the loop, until the end of the stream.
+/// Hands everything that can be read to the loop, until the end of the stream; never more than [`READ_AHEAD`] pieces
+/// that the loop has not taken, whatever a host sends.
 fn read_all(mut source: impl Read, events: &Sender<Event>) {
     let mut buffer = vec![0; CHUNK];
-    loop {
+    let (done, taken) = mpsc::channel();
+    for _ in 0..READ_AHEAD {
+        let _ = done.send(());
+    }
+    while taken.recv().is_ok() {
         match source.read(&mut buffer) {
             Ok(0) => return,
             Ok(length) => {
-                if events.send(Event::Bytes(buffer[..length].to_vec())).is_err() {
+                if events.send(Event::Bytes(buffer[..length].to_vec(), Some(done.clone()))).is_err() {
                     return;
                 }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => drop(done.send(())),
             Err(_) => return,
         }
     }

@@ -8,9 +8,19 @@ use xyloop_tests::{Bench, config as config_file, small, toml_files};
 #[test]
 fn every_command_explains_itself() {
     let bench = Bench::new();
-    for command in
-        ["", "train", "eval", "device", "device info", "sim", "sim serve", "config", "config check", "config show"]
-    {
+    for command in [
+        "",
+        "train",
+        "eval",
+        "device",
+        "device info",
+        "device clear",
+        "sim",
+        "sim serve",
+        "config",
+        "config check",
+        "config show",
+    ] {
         let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let done = bench.xyloop(&words).expect_code(0);
         assert!(done.stdout.contains("Usage: xyloop") && done.stderr.is_empty(), "{done}");

@@ -41,7 +41,7 @@ fn a_run_folder_is_complete() {
 
     // Every shot has each of its equilibria once: free, +, release, − (or the other way round).
     let (train, eval): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.stream == "train");
-    assert_eq!((train.len(), eval.len()), (96 * 4, 20));
+    assert_eq!((train.len(), eval.len()), (96 * 4, 20 * 2));
     assert_eq!(rows.iter().map(|row| (row.shot, row.segment)).collect::<BTreeSet<_>>().len(), rows.len());
     for (shot, number) in train.chunks(4).zip(1..) {
         assert!(shot.iter().all(|row| row.shot == number && row.crc == shot[0].crc), "{shot:?}");
@@ -49,7 +49,10 @@ fn a_run_folder_is_complete() {
         assert!(shot[1].beta == -shot[3].beta && (shot[1].beta.abs() - 0.03).abs() < 1e-5, "{shot:?}");
         assert_eq!((shot[0].beta, shot[2].beta, shot[0].moved_turn), (0.0, 0.0, 0));
     }
-    assert!(eval.iter().all(|row| row.kind == "free" && row.crc == eval[0].crc));
+    for shot in eval.chunks(2) {
+        assert_eq!([0, 1].map(|at| shot[at].kind.as_str()), ["free", "release"], "looked at twice");
+        assert!(shot.iter().all(|row| row.shot == shot[0].shot && row.crc == eval[0].crc), "{shot:?}");
+    }
     assert!(rows.iter().all(|row| row.phases.len() == 25 && row.settle_us >= 4000));
     let epochs: BTreeSet<u32> = train.iter().map(|row| row.epoch).collect();
     assert_eq!(epochs, (1..=6).collect(), "numbered as in metrics.csv");
@@ -85,7 +88,7 @@ fn a_log_may_be_left_out_or_hold_the_outputs_alone() {
 #[test]
 fn a_folder_that_cannot_be_made_is_said_before_anything_runs() {
     let bench = Bench::new();
-    let done = bench.xyloop(&["train", &small(), "--set", "log.dir=no/such/folder"]).expect_code(1);
+    let done = bench.xyloop(&["train", &small(), "--set", "log.dir=no/such/folder"]).expect_code(2);
     let _ = done.expect_stderr(&["no/such/folder", "log.dir"]);
 }
 

@@ -210,11 +210,16 @@ impl<'a, B: Board> Controller<'a, B> {
 
     /// When [`poll`](Self::poll) and [`transmit`](Self::transmit) have something to do without any input.
     pub fn next_wakeup_us(&self) -> Option<u64> {
-        let deadman = (self.outputs == Outputs::Latched).then(|| self.deadman_at_us());
-        match (self.link.next_wakeup_us(), deadman) {
+        match (self.link.next_wakeup_us(), self.next_deadman_us()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// When the deadman has to be judged: what is left of [`next_wakeup_us`](Self::next_wakeup_us) while the line takes
+    /// nothing.
+    pub fn next_deadman_us(&self) -> Option<u64> {
+        (self.outputs == Outputs::Latched).then(|| self.deadman_at_us())
     }
 
     /// The device's state.

@@ -10,10 +10,10 @@ use super::Settings;
 /// Look at configuration files.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say whether an experiment file and its rig are right.
+    /// Say whether a rig file, or an experiment file and its rig, are right.
     Check {
-        /// The experiment file.
-        experiment: PathBuf,
+        /// The experiment or rig file.
+        file: PathBuf,
         #[command(flatten)]
         settings: Settings,
     },
@@ -29,13 +29,16 @@ pub enum Command {
 /// Runs it.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::Check { experiment, settings } => {
-            let config = config::load(experiment, &settings.set)?;
-            let array = Array::new(&config.rig)?;
+        Command::Check { file, settings } => {
+            let (rig, rig_file) = config::load_rig(file, &settings.set)?;
+            if rig_file != *file {
+                config::load(file, &settings.set)?;
+            }
+            let array = Array::new(&rig)?;
             println!(
                 "{}: fine. Rig `{}`: {} sites, {} couplings, wiring {:016x}",
-                experiment.display(),
-                config.rig.name,
+                file.display(),
+                rig.name,
                 array.graph.len(),
                 array.graph.couplings().len(),
                 array.wiring_hash()

@@ -32,11 +32,19 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Clear a latched fault; the outputs stay safe until the next commit.
+    Clear {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
-/// `true` if the device is the rig's.
+/// `true` if it answered.
 pub async fn run(command: &Command) -> anyhow::Result<bool> {
-    let Command::Info { place, config, settings, json } = command;
+    let (place, config, settings, json) = match command {
+        Command::Info { place, config, settings, json } => (place, config, settings, json),
+        Command::Clear { place } => return clear(place).await,
+    };
     let known = match config {
         Some(file) => {
             let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
@@ -110,5 +118,16 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         link.resends,
         status.link.resends
     );
+    Ok(true)
+}
+
+async fn clear(place: &Place) -> anyhow::Result<bool> {
+    let port = place.device.clone().unwrap_or_default();
+    let transport = Transport::open(&port, config::Serial::default().baud, None).await?;
+    let mut client = Client::connect_any(transport, 0).await?;
+    client.clear().await?;
+    let status = client.status().await?;
+    println!("{}: {}", client.place(), state_in_words(&status.state));
+    client.leave().await;
     Ok(true)
 }

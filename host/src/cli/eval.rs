@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use xyloop::{
     array::Array,
     calibration::Codes,
-    config::Port,
-    run::{FinalParameters, RunFolder},
+    run::{DataRecord, FinalParameters, RunFolder},
     task::Task,
-    train::{evaluate, shots::Bench, shots::StopFlag},
+    train::{evaluate, shots::Bench},
 };
 use xyloop_protocol::units::DacCode;
 
 use super::{
     Place,
-    train::{connect, print_evaluation},
+    train::{connect, on_interrupt, print_evaluation},
 };
 
 /// Evaluate the final codes of a run again: the same kicks, so the same verdict on the same simulated device.
@@ -39,29 +40,44 @@ pub struct Arguments {
 /// `true` if the evaluation was finished.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let folder = RunFolder::open(&arguments.run)?;
-    let mut config = folder.read_record()?.config;
-    // A run says where its device was; the simulated one is embedded unless another place is named.
-    config.rig.device.port = arguments.place.device.clone().unwrap_or(Port::Sim);
+    let record = folder.read_record()?;
+    let mut config = record.config;
+    if let Some(place) = &arguments.place.device {
+        config.rig.device.port = place.clone();
+    }
     if let Some(starts) = arguments.starts {
         config.experiment.eval.starts = starts;
     }
     let parameters = folder.read_final()?;
     let array = Array::new(&config.rig)?;
     let task = Task::from_settings(&config.experiment.task)?;
-    let mut client = connect(&config, &array).await?;
+    if DataRecord::new(&task) != record.data {
+        anyhow::bail!(
+            "the data are not those of the run: {} records others. Use the program that made it",
+            folder.path().display()
+        );
+    }
+    let mut client = connect(&config, &array).await.with_context(|| {
+        format!(
+            "the run's device was `{}`; `--device sim` judges its codes on the simulated one",
+            config.rig.device.port
+        )
+    })?;
+    let place = format!("{} {} at {}", client.identity().model, client.identity().serial, client.place());
     let mut bench = Bench {
         client: &mut client,
         log: None,
         batch_shots: config.experiment.link.batch_shots as usize,
-        stop: StopFlag::default(),
+        stop: on_interrupt(),
     };
     let codes = codes(&parameters);
     let judged = evaluate(&mut bench, &config.experiment, &array, &task, &task.test, &codes).await;
     client.close().await;
     let Some(evaluation) = judged? else { return Ok(false) };
     if arguments.json {
-        println!("{}", serde_json::json!({ "run": arguments.run, "evaluation": evaluation }));
+        println!("{}", serde_json::json!({ "run": arguments.run, "device": place, "evaluation": evaluation }));
     } else {
+        println!("on {place}");
         print_evaluation(&evaluation, &task, config.experiment.eval.starts);
     }
     Ok(true)

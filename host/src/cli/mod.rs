@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use xyloop::{
     config::{ConfigError, Port},
     device::DeviceError,
+    run::RunError,
     train::TrainError,
 };
 use xyloop_sim::serve::ServeError;
@@ -112,15 +113,27 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn report(error: &anyhow::Error) {
-    match error.downcast_ref::<ConfigError>() {
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
         // Rendered with its source already.
-        Some(config) => eprintln!("{}", config.rendered()),
-        None => eprintln!("error: {error:#}"),
+        eprintln!("{}", config.rendered());
+        return;
     }
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some messages say their cause themselves.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("error: {text}");
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(TrainError::Settings(_))) {
+    // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
+    if error.is::<ConfigError>()
+        || error.is::<RunError>()
+        || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
+    {
         2
     } else if error.is::<DeviceError>()
         || error.is::<ServeError>()

@@ -52,20 +52,25 @@ impl Progress {
         let left = report.seconds / f64::from(report.epoch) * f64::from(self.epochs_max - report.epoch);
         let (received, sent) = link.bytes;
         format!(
-            "loss {:.4}, D {:.4}, right {:>5.1} %, good in a row {}  |  settle {:.1} ms, unsettled {}, basin changed {} of {}  |  \
-             link {:.1} MB, {} bad, {} resent  |  at most {} left",
+            "loss {:.4}, D {:.4}, right {:>5.1} %, good in a row {}, at most {} left  |  settle {:.1} ms, unsettled {}, \
+             basin changed {} of {}{}  |  link {:.1} MB, {} bad, {} resent",
             report.mean_cost,
             report.mean_distance,
             100.0 * report.accuracy,
             report.in_a_row,
+            duration(left),
             counts.mean_settle_us() / 1000.0,
             counts.unsettled,
             counts.basin_changed,
             counts.shots,
+            if counts.adc_clipped + counts.weak > 0 {
+                format!(", ADC clipped {}, weak {}", counts.adc_clipped, counts.weak)
+            } else {
+                String::new()
+            },
             (received + sent) as f64 / 1e6,
             link.bad_frames,
             link.resends,
-            duration(left),
         )
     }
 }

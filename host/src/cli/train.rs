@@ -70,9 +70,13 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     // Whatever happened: outputs safe, what was logged on disk.
     client.close().await;
     let logged = log.finish().await;
-    let (outcome, evaluation) = ran.with_context(|| format!("the run in {} was cut short", folder.path().display()))?;
+    // Also of a run that was cut short: what was learnt until then is worth keeping.
+    let kept = folder.write_final(&final_parameters(&trainer, &array));
+    let (outcome, evaluation) = ran.with_context(|| {
+        format!("the run was cut short; its log and the parameters it had reached are in {}", folder.path().display())
+    })?;
     let logged = logged?;
-    folder.write_final(&final_parameters(&trainer, &array))?;
+    kept?;
     if let Some(evaluation) = &evaluation {
         folder.write_evaluation(evaluation)?;
     }
@@ -140,10 +144,10 @@ async fn train_and_judge(
         })
         .await;
     progress.finish();
+    let mut outcome = outcome?;
     for written in metrics {
         written.await?;
     }
-    let mut outcome = outcome?;
     if outcome.reason == Reason::Interrupted {
         return Ok((outcome, None));
     }
@@ -158,7 +162,7 @@ async fn train_and_judge(
 fn record(folder: &RunFolder, config: &Config, task: &Task, client: &Client) -> anyhow::Result<()> {
     let identity = client.identity();
     folder.write_record(&RunRecord {
-        run: RunHeader::new(folder, std::env::args().collect()),
+        run: RunHeader::new(folder, std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()),
         device: DeviceRecord::new(client.place(), &identity.as_message()),
         data: DataRecord::new(task),
         config: config.clone(),
@@ -177,17 +181,33 @@ fn log_options(config: &Config, array: &Array) -> LogOptions {
     LogOptions { equilibria: config.experiment.log.equilibria, ..options }
 }
 
+/// Waits for Ctrl-C, or for the end of the session or the machine.
+async fn wait_for_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, hang_up) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut hang_up)) = (terminate, hang_up) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+}
+
 /// The first Ctrl-C asks for a stop at the next shot boundary, the second one ends the program (outputs then go safe by
 /// the device's deadman).
-fn on_interrupt() -> StopFlag {
+pub fn on_interrupt() -> StopFlag {
     let stop = StopFlag::default();
     let flag = stop.clone();
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        loop {
+            wait_for_end().await;
             if flag.is_set() {
                 std::process::exit(1);
             }
-            eprintln!("stopping after the shot in progress (Ctrl-C again to stop at once)");
+            eprintln!("stopping after the shot in progress (once more to stop at once)");
             flag.set();
         }
     });
@@ -219,6 +239,8 @@ fn row(report: &EpochReport) -> MetricsRow {
         basin_changed: counts.basin_changed.into(),
         unsettled: counts.unsettled.into(),
         left_out: counts.left_out.into(),
+        adc_clipped: counts.adc_clipped.into(),
+        weak: counts.weak.into(),
         nudge_bounded: counts.nudge_bounded.into(),
         actuator_clipped: counts.actuator_clipped.into(),
         codes_clipped: report.codes_clipped.into(),
@@ -237,6 +259,8 @@ fn add(totals: &mut StopCounts, report: &EpochReport) {
     totals.basin_changed += u64::from(counts.basin_changed);
     totals.unsettled += u64::from(counts.unsettled);
     totals.left_out += u64::from(counts.left_out);
+    totals.adc_clipped += u64::from(counts.adc_clipped);
+    totals.weak += u64::from(counts.weak);
     totals.nudge_bounded += u64::from(counts.nudge_bounded);
     totals.actuator_clipped += u64::from(counts.actuator_clipped);
     totals.codes_clipped += u64::from(report.codes_clipped);
@@ -288,12 +312,13 @@ impl Summary<'_> {
         if let Some(evaluation) = self.evaluation {
             print_evaluation(evaluation, task, self.config.experiment.eval.starts);
         }
-        let path = quoted(self.folder.path());
-        println!("run folder: {path}");
-        println!("  every equilibrium:  polars.read_ipc_stream(\"{path}/equilibria/000000.arrows\")");
-        println!("  final parameters:   numpy.load(\"{path}/final/couplings.npy\")");
+        let path = self.folder.path();
+        let text = |file: &str| path.join(file).display().to_string();
+        println!("run folder: {}", path.display());
+        println!("  every equilibrium:  polars.read_ipc_stream({:?})", text("equilibria/000000.arrows"));
+        println!("  final parameters:   numpy.load({:?})", text("final/couplings.npy"));
         if self.evaluation.is_some() {
-            println!("  judge it again:     xyloop eval {path}");
+            println!("  judge it again:     xyloop eval {}", quoted(path));
         }
     }
 }
@@ -301,10 +326,14 @@ impl Summary<'_> {
 /// An evaluation for people.
 pub fn print_evaluation(evaluation: &Evaluation, task: &Task, starts: u32) {
     let Evaluation { evaluations, right, accuracy, mean_distance, unsettled, basin_changed, .. } = evaluation;
-    println!("evaluated on the committed codes: {} samples × {starts} kicks never used in training", task.test.len());
+    let samples = if task.test == task.train { "the samples trained with" } else { "samples never trained with" };
+    println!(
+        "evaluated on the committed codes: {} samples × {starts} kicks ({samples}, kicks never used in training)",
+        task.test.len()
+    );
     println!("  right          {right} of {evaluations} ({:.2} %)", 100.0 * accuracy);
     println!("  mean D         {mean_distance:.5}");
-    println!("  unsettled      {unsettled}, basin changed {basin_changed} (counted as wrong)");
+    println!("  unsettled      {unsettled}, moved at the second look {basin_changed} (counted as wrong)");
     let width = task.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(7);
     println!("  confusion (rows: class, columns: prediction)");
     print!("    {:width$}", "");

@@ -102,14 +102,14 @@ impl Default for IrisSettings {
 
 /// `[settle]`: when a state counts as an equilibrium, in what a rig can see.
 ///
-/// After `min_us`, windows of `window_us` are averaged; the state has settled when the means of two consecutive windows
-/// differ by less than `tolerance_rad` at every site. Required: it depends on the rig, there is no honest default.
+/// After `min_us`, and then every `window_us`, `reads_per_window` reads are averaged; the state has settled when two
+/// consecutive means differ by less than `tolerance_rad` at every site. Required: it depends on the rig, there is no honest default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settle {
     /// Minimum time before the first window, µs; at least one `tau_us`.
     pub min_us: u32,
-    /// Length of one window, µs.
+    /// From one window's reads to the next one's, µs.
     pub window_us: u32,
     /// Reads averaged per window, 1 to 64. Default 1.
     #[serde(default = "one")]
@@ -128,7 +128,7 @@ fn one() -> u32 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kick {
-    /// ± model units of the random fields, per quadrature; at most the rig's `converters.field_range`.
+    /// Length of the random field vectors, model units; at most the rig's `converters.field_range`.
     pub range: f64,
     /// How long the random fields stay, µs.
     pub duration_us: u32,
@@ -201,7 +201,7 @@ impl Default for Eval {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Link {
-    /// Shots per batch, 0 = the device's limit. Default 0.
+    /// Shots per batch, 0 = all of a step in one. Default 0.
     pub batch_shots: u32,
 }
 
@@ -228,6 +228,6 @@ pub enum Keep {
     /// Every one that was measured.
     #[default]
     All,
-    /// None: metrics and checkpoints only.
+    /// None: metrics only.
     None,
 }

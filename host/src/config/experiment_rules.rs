@@ -65,7 +65,7 @@ fn train(experiment: &Experiment, rules: &mut Rules) {
 
     rules.range("train.guard.cap_rad", train.guard.cap_rad, positive(PI), "rad");
     rules.range("train.guard.release_tolerance_rad", train.guard.release_tolerance_rad, positive(PI), "rad");
-    rules.range("train.stop.distance", train.stop.distance, 0.0..=1.0, "(D of a state)");
+    rules.range("train.stop.distance", train.stop.distance, 0.0..=1.0, "(mean D)");
 }
 
 fn states(experiment: &Experiment, rules: &mut Rules) {
@@ -109,8 +109,18 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     }
 
     ranges(experiment, rig, &mut rules);
+    resolution(experiment, rig, &mut rules);
 
     let tau = rig.timing.tau_us;
+    let forgotten = experiment.kick.range * f64::from(experiment.kick.duration_us) / tau;
+    if forgotten < LEAST_KICK {
+        let title = format!("`kick` is too weak: range × duration_us / tau_us is {forgotten:.3}");
+        let issue = Issue::at("kick", title).label(format!("{LEAST_KICK} or more"));
+        rules.push(issue.help(
+            "the state before a kick fades as exp(-range × duration / tau): a weak kick starts from what ran before, \
+             and the state would remember its label",
+        ));
+    }
     if f64::from(experiment.settle.min_us) < tau {
         let title = format!("`settle.min_us` is {}: shorter than the rig's time unit", experiment.settle.min_us);
         let issue = Issue::at("settle.min_us", title).label(format!("{tau} µs or more"));
@@ -118,6 +128,26 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
         rules.push(issue.help("states settle in tens to hundreds of time units: 400 of them is a good start"));
     }
     rules.issues
+}
+
+/// Least range × duration / tau of a kick: what was before it has faded to exp(-5), under 1 %.
+const LEAST_KICK: f64 = 5.0;
+/// Least nudge in steps of a field DAC: below, rounding decides what is nudged.
+const LEAST_NUDGE_STEPS: f64 = 8.0;
+
+/// What is too small for the rig's converters.
+fn resolution(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
+    let converters = &rig.converters;
+    let step = converters.field_range / 2f64.powi(converters.field_bits as i32 - 1);
+    let beta = experiment.train.nudge.beta;
+    if beta < LEAST_NUDGE_STEPS * step {
+        let title = format!("`train.nudge.beta` is {beta}: only {:.2} steps of the rig's field DACs", beta / step);
+        let issue = Issue::at("train.nudge.beta", title).label(format!("{} or more", LEAST_NUDGE_STEPS * step));
+        let issue = issue.also_in_rig("converters", format!("one step is {step} model units"));
+        rules.push(
+            issue.help("a nudge is made with the bias fields' DACs: give β, field_bits or a smaller field_range"),
+        );
+    }
 }
 
 /// What the rig's converters cannot make.

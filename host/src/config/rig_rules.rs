@@ -4,8 +4,8 @@ use super::report::Issue;
 use super::rig::{Geometry, Lattice, Rig};
 use super::rules::{Rules, positive};
 
-/// Sites are numbered with 16 bits on the wire.
-const SITES_MAX: usize = 65_535;
+/// A read-out of all sites, I and Q, must fit the longest message of the wire.
+const SITES_MAX: usize = 16_000;
 /// Beyond this a lattice is a typing error rather than a rig (a dense one of 2 897 sites).
 const COUPLINGS_MAX: usize = 4_194_304;
 
@@ -97,7 +97,8 @@ fn grid(lattice: &Lattice, rules: &mut Rules) {
 
 fn size(path: &str, sites: usize, couplings: usize, rules: &mut Rules) {
     if sites > SITES_MAX {
-        let title = format!("the lattice has {sites} sites: allowed are at most {SITES_MAX} (16 bits on the wire)");
+        let title =
+            format!("the lattice has {sites} sites: allowed are at most {SITES_MAX} (a read-out must fit one message)");
         rules.push(Issue::at(path, title).help("make it smaller"));
     } else if couplings > COUPLINGS_MAX {
         let title = format!("the lattice has about {couplings} couplings: allowed are at most {COUPLINGS_MAX}");

@@ -11,7 +11,7 @@ use xyloop_protocol::{
 
 use super::{Client, DeviceError, LinkFigures, client::decode};
 
-/// Longest wait for the next result (a rig's slowest shot is far shorter).
+/// Longest wait for the next result, beside the time a shot takes.
 const RESULT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// One shot to run.
@@ -71,6 +71,8 @@ pub struct Batch<'c> {
     running: VecDeque<ShotId>,
     unretired: usize,
     partial: Vec<Equilibrium>,
+    /// Longest wait for the next result.
+    timeout: Duration,
 }
 
 impl<'c> Batch<'c> {
@@ -82,9 +84,14 @@ impl<'c> Batch<'c> {
             .enumerate()
             .filter(|(_, segment)| !matches!(segment, Segment::End | Segment::Kick))
             .map(|(index, _)| index as u8)
-            .collect();
-        Self { expected, running: VecDeque::new(), unretired: 0, waiting: shots.into(), partial: Vec::new(), client }
+            .collect::<Vec<u8>>();
+        // Twice the longest a shot can take on a rig, and something for the line and a device that shares its time.
+        let shot_us = u64::from(plan.kick.duration_us) + expected.len() as u64 * u64::from(plan.settle.timeout_us);
+        let timeout = RESULT_TIMEOUT + Duration::from_micros(2 * shot_us);
+        let (running, waiting, partial) = (VecDeque::new(), shots.into(), Vec::new());
+        Self { client, expected, waiting, running, unretired: 0, partial, timeout }
     }
+
     /// The next shot's results, in order; `None` when there are no more. At least every [`Batch::most_unretired`] shots
     /// they must be retired, or the device has no room to go on.
     ///
@@ -93,8 +100,14 @@ impl<'c> Batch<'c> {
     pub async fn next(&mut self) -> Result<Option<ShotResult>, DeviceError> {
         loop {
             self.upload().await?;
-            let Some(&expected) = self.running.front() else { return Ok(None) };
-            let bytes = self.client.next_unasked("run shots", RESULT_TIMEOUT).await?;
+            let Some(&expected) = self.running.front() else {
+                if self.waiting.is_empty() {
+                    return Ok(None);
+                }
+                let what = "the device has no slot for a shot: it offers none, or nothing was retired".into();
+                return Err(DeviceError::Protocol { what });
+            };
+            let bytes = self.client.next_unasked("run shots", self.timeout).await?;
             match decode(&bytes)?.report {
                 Report::Equilibrium(equilibrium) => {
                     if equilibrium.shot != expected {

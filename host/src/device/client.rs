@@ -192,6 +192,14 @@ impl Client {
         self.ask("status", Command::Status, status).await
     }
 
+    /// Clears a latched fault; the device stays safe.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn clear(&mut self) -> Result<(), DeviceError> {
+        self.order("clear", Command::Clear).await
+    }
+
     /// Makes the outputs safe.
     ///
     /// # Errors
@@ -380,6 +388,10 @@ impl Client {
         loop {
             let bytes = self.next_message(asked, ANSWER_TIMEOUT).await?;
             let event = decode(&bytes)?;
+            if let (0, Report::Refused(refused)) = (event.tag, &event.report) {
+                // A message of ours that the device could not read: there will be no answer.
+                return Err(DeviceError::Refused { asked, refused: *refused });
+            }
             if event.tag != tag {
                 self.early.push_back(bytes);
                 continue;

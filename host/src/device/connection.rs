@@ -89,7 +89,9 @@ impl Connection {
             let mut link = Link::new(link::Role::Host, buffers.storage(), config);
             link.set_payload_limit(usize::from(payload));
             let scratch = [vec![0; 2 * usize::from(MAX_PAYLOAD)], vec![0; READ_BYTES]];
-            let mut pump = Pump { link, epoch: Instant::now(), scratch, unwritten: Vec::new(), figures: shared };
+            let ahead_bytes = scratch[0].len().min(2 * usize::from(payload));
+            let mut pump =
+                Pump { ahead_bytes, link, epoch: Instant::now(), scratch, unwritten: Vec::new(), figures: shared };
             let answer = pump.open(&mut transport, wiring_hash).await;
             let is_open = answer.is_ok();
             if first.send(answer).is_ok() && is_open {
@@ -156,6 +158,8 @@ struct Pump<'b> {
     /// Where frames are written, and where bytes are read.
     scratch: [Vec<u8>; 2],
     unwritten: Vec<u8>,
+    /// Frames are queued up to here before the line has taken them: little enough that an order to be safe does not wait.
+    ahead_bytes: usize,
     figures: Arc<Mutex<LinkFigures>>,
 }
 
@@ -166,7 +170,7 @@ impl Pump<'_> {
 
     /// Collects frames that are due, unless the last ones still wait for the transport.
     fn collect_frames(&mut self) {
-        while self.unwritten.len() < self.scratch[0].len() {
+        while self.unwritten.is_empty() || self.unwritten.len() < self.ahead_bytes {
             let now_us = self.now_us();
             let out = &mut self.scratch[0];
             let length = self.link.transmit(now_us, out);
@@ -180,8 +184,9 @@ impl Pump<'_> {
     /// One turn: writes, reads or sleeps, whatever is possible first. `Err` is the reason why the transport is gone.
     async fn turn(&mut self, transport: &mut Transport, longest: Duration) -> Result<(), String> {
         self.collect_frames();
-        let due =
-            self.link.next_wakeup_us().map_or(longest, |at| Duration::from_micros(at.saturating_sub(self.now_us())));
+        // While the line has not taken the last frames, the link's timers have nothing to do.
+        let wakeup_us = self.link.next_wakeup_us().filter(|_| self.unwritten.is_empty());
+        let due = wakeup_us.map_or(longest, |at| Duration::from_micros(at.saturating_sub(self.now_us())));
         let (mut reader, mut writer) = tokio::io::split(transport);
         let buffer = &mut self.scratch[1];
         tokio::select! {

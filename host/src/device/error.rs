@@ -161,7 +161,8 @@ pub enum DeviceError {
         refused: Refusal,
     },
     /// The device has a latched fault.
-    #[error("the device is in state {}: outputs are safe. See `xyloop device info`; power-cycle it if it stays", state_in_words(.0))]
+    #[error("the device is in state {}: outputs are safe. See to the cause, then `xyloop device clear`; \
+         power-cycle the device if the fault comes back", state_in_words(.0))]
     Fault(State),
     /// The device said something that does not follow from what was asked.
     #[error("the device broke the protocol: {what}")]

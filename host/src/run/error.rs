@@ -81,7 +81,7 @@ pub enum RunError {
         reason: String,
     },
     /// The log was finished or its thread has ended.
-    #[error("the log of `{}` is closed: nothing more can be written; start another run, or resume this one", path.display())]
+    #[error("the log of `{}` is closed: nothing more can be written; start another run", path.display())]
     Closed {
         /// The run folder.
         path: PathBuf,

@@ -99,6 +99,10 @@ pub struct MetricsRow {
     pub unsettled: u64,
     /// Shots left out of the gradient.
     pub left_out: u64,
+    /// Shots of the epoch in which an ADC stood at the end of its range.
+    pub adc_clipped: u64,
+    /// Shots of the epoch in which a site's signal was too weak for its phase to be trusted.
+    pub weak: u64,
     /// Shots with a nudge at its bound.
     pub nudge_bounded: u64,
     /// Shots with a field clipped to its DAC's range.
@@ -122,7 +126,7 @@ pub struct MetricsRow {
 impl MetricsRow {
     /// First line of `metrics.csv`, with its end of line: names as above; a name without a unit is a count or a ratio.
     pub const HEADER: &'static str = "epoch,steps,mean_distance,accuracy,mean_cost,basin_changed,unsettled,left_out,\
-        nudge_bounded,actuator_clipped,codes_clipped,gradient_norm,mean_settle_us,max_settle_us,max_moved_rad,shots,\
+        adc_clipped,weak,nudge_bounded,actuator_clipped,codes_clipped,gradient_norm,mean_settle_us,max_settle_us,max_moved_rad,shots,\
         seconds\n";
 
     /// One line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and are told
@@ -135,6 +139,8 @@ impl MetricsRow {
             self.basin_changed,
             self.unsettled,
             self.left_out,
+            self.adc_clipped,
+            self.weak,
             self.nudge_bounded,
             self.actuator_clipped,
             self.codes_clipped,
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn a_line_has_a_cell_for_each_name() {
         let row = MetricsRow { epoch: 3, mean_distance: 0.1, shots: 48, seconds: 1e-7, ..MetricsRow::default() };
-        assert_eq!(row.line(), "3,0,0.1,0.0,0.0,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
+        assert_eq!(row.line(), "3,0,0.1,0.0,0.0,0,0,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
         assert_eq!(row.line().split(',').count(), MetricsRow::HEADER.split(',').count());
     }
 }

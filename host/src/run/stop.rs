@@ -45,6 +45,10 @@ pub struct StopCounts {
     pub unsettled: u64,
     /// Shots left out of the gradient.
     pub left_out: u64,
+    /// Shots in which an ADC stood at the end of its range.
+    pub adc_clipped: u64,
+    /// Shots in which a site's signal was too weak for its phase to be trusted.
+    pub weak: u64,
     /// Shots with a nudge at its bound.
     pub nudge_bounded: u64,
     /// Shots with a field clipped to its DAC's range.

@@ -1,6 +1,7 @@
 //! Judging what was trained: once, on committed codes, through the device, from kicks of a stream of its own.
 //!
-//! An evaluation that did not settle or changed basin counts as wrong.
+//! Each free state is looked at twice. An evaluation that did not settle, or did not hold until the second look, counts as
+//! wrong.
 
 use serde::{Deserialize, Serialize};
 use xyloop_protocol::{
@@ -9,9 +10,7 @@ use xyloop_protocol::{
 };
 
 use super::{
-    TrainError, plan,
-    plan::Role,
-    seed_for,
+    TrainError, plan, seed_for,
     shots::{Bench, Context, Order},
 };
 use crate::{
@@ -39,7 +38,7 @@ pub struct Evaluation {
     pub mean_distance: f64,
     /// Evaluations that did not settle in time (counted as wrong).
     pub unsettled: u32,
-    /// Evaluations flagged as basin changes (counted as wrong).
+    /// Evaluations whose state had moved at the second look (counted as wrong).
     pub basin_changed: u32,
     /// Rows: class of the sample; columns: class predicted. What is wrong for its flags is in no column.
     pub confusion: Vec<Vec<u32>>,
@@ -60,7 +59,8 @@ pub async fn evaluate(
     let calibration = Calibration::ideal(array.converters);
     let generation = bench.client.commit(codes).await?;
     let kick_seed = seed_for(experiment.train.seed, "evaluation kicks");
-    let mut plan = plan::plan(experiment, &calibration, generation, plan::evaluation_segments(), kick_seed);
+    let (segments, roles) = plan::evaluation_segments();
+    let mut plan = plan::plan(experiment, &calibration, generation, segments, kick_seed);
     if plan.read_out == ReadOut::Contrast {
         plan.read_out = ReadOut::Outputs;
     }
@@ -74,7 +74,7 @@ pub async fn evaluate(
     let outputs = OutputPhases::new(array, plan.read_out);
     let classes = task.classes.len();
     let mut verdict = Evaluation { confusion: vec![vec![0; classes]; classes], ..Evaluation::default() };
-    let context = Context { epoch: 0, step: 0, stream: Stream::Eval, roles: &[Role::Free], beta: 0.0 };
+    let context = Context { epoch: 0, step: 0, stream: Stream::Eval, roles: &roles, beta: 0.0 };
     let mut distance = 0.0;
     let take = |order: &Order, result: &ShotResult| {
         let sample = &samples[order.sample];
@@ -123,7 +123,9 @@ impl OutputPhases {
     pub fn new(array: &Array, read_out: ReadOut) -> Self {
         let outputs = array.graph.outputs();
         let places = match read_out {
-            ReadOut::Phases | ReadOut::Iq => outputs.iter().map(|&site| site as usize).collect(),
+            ReadOut::Phases => outputs.iter().map(|&site| site as usize).collect(),
+            // Raw codes are no phases.
+            ReadOut::Iq => Vec::new(),
             ReadOut::Outputs | ReadOut::Contrast => (0..outputs.len()).collect(),
         };
         Self { places }

@@ -26,6 +26,10 @@ pub struct Counts {
     pub left_out: u32,
     /// Shots whose weight was capped.
     pub capped: u32,
+    /// Shots in which an ADC stood at the end of its range.
+    pub adc_clipped: u32,
+    /// Shots in which a site's signal was too weak for its phase to be trusted.
+    pub weak: u32,
     /// Shots with a nudge whose 1 + cos Δ was bounded from below.
     pub nudge_bounded: u32,
     /// Shots with a field plus nudge clipped to the DAC's range.
@@ -47,6 +51,8 @@ impl Counts {
         self.shots += 1;
         self.basin_changed += u32::from(flags.any(Flags::BASIN_CHANGED));
         self.unsettled += u32::from(flags.any(Flags::UNSETTLED));
+        self.adc_clipped += u32::from(flags.any(Flags::CLIPPED));
+        self.weak += u32::from(flags.any(Flags::WEAK));
         self.nudge_bounded += u32::from(flags.any(Flags::NUDGE_BOUNDED));
         self.actuator_clipped += u32::from(flags.any(Flags::ACTUATOR_CLIPPED));
         for equilibrium in &shot.equilibria {
@@ -64,6 +70,8 @@ impl Counts {
         self.unsettled += other.unsettled;
         self.left_out += other.left_out;
         self.capped += other.capped;
+        self.adc_clipped += other.adc_clipped;
+        self.weak += other.weak;
         self.nudge_bounded += other.nudge_bounded;
         self.actuator_clipped += other.actuator_clipped;
         self.equilibria += other.equilibria;

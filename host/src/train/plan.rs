@@ -44,11 +44,12 @@ pub fn training_segments(settings: &config::Nudge, calibration: &Calibration) ->
     (segments, roles.to_vec())
 }
 
-/// The segments of an evaluation: no nudge.
-pub fn evaluation_segments() -> [Segment; MAX_SEGMENTS] {
+/// The segments of an evaluation with what each is: no nudge, and a second look, so that a state which does not hold is
+/// flagged as a basin change.
+pub fn evaluation_segments() -> ([Segment; MAX_SEGMENTS], [Role; 2]) {
     let mut segments = [Segment::End; MAX_SEGMENTS];
-    segments[..2].copy_from_slice(&[Segment::Kick, Segment::Free]);
-    segments
+    segments[..3].copy_from_slice(&[Segment::Kick, Segment::Free, Segment::Release]);
+    (segments, [Role::Free, Role::Released])
 }
 
 /// The nudge strength that the converters really make, model units.

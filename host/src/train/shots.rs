@@ -12,7 +12,7 @@ use xyloop_protocol::{
 
 use super::{TrainError, plan::Role};
 use crate::{
-    device::{Client, ShotOrder, ShotResult, Sums},
+    device::{Client, DeviceError, ShotOrder, ShotResult, Sums},
     run::{EquilibriumRow, RunLog, SegmentKind, Stream},
 };
 
@@ -125,6 +125,10 @@ impl Bench<'_> {
                 batch.retire(keep(self.log, rows, last).await?).await?;
                 return Ok(false);
             }
+        }
+        if let Some(order) = orders.next() {
+            let what = format!("no results came for shot {}", order.shot.id);
+            return Err(DeviceError::Protocol { what }.into());
         }
         if held > 0 {
             batch.retire(keep(self.log, rows, last).await?).await?;

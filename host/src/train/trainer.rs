@@ -70,7 +70,7 @@ pub struct EpochReport {
     pub accuracy: f64,
     /// What was noticed in the epoch's shots.
     pub counts: Counts,
-    /// Codes that were clipped to their converter's range, and parameters put back into it, in the last step.
+    /// Codes that were clipped to their converter's range, and parameters put back into it.
     pub codes_clipped: u32,
     /// Euclidean norm of the last step's gradient.
     pub gradient_norm: f64,
@@ -280,11 +280,17 @@ impl<'t> Trainer<'t> {
             });
         }
         let gradient = accumulator.gradient();
+        let gradient_norm = norm([&gradient.couplings, &gradient.field_x, &gradient.field_y]);
+        if !gradient_norm.is_finite() {
+            return Err(TrainError::Settings(
+                "the gradient is not a number: is `train.nudge.beta` far too small?".into(),
+            ));
+        }
         let projected = self.optimiser.step(&mut self.trained, &gradient);
         self.steps += 1;
         figures.counts.merge(&step_counts);
-        figures.codes_clipped = codes.clipped + projected;
-        figures.gradient_norm = norm([&gradient.couplings, &gradient.field_x, &gradient.field_y]);
+        figures.codes_clipped += codes.clipped + projected;
+        figures.gradient_norm = gradient_norm;
         Ok(true)
     }
 
@@ -363,6 +369,10 @@ fn initial(experiment: &Experiment, array: &Array, rng: &mut ChaCha8Rng) -> Resu
     let field = normal(0.0, settings.field_std)?;
     for (x, y) in parameters.field_x.iter_mut().zip(&mut parameters.field_y) {
         (*x, *y) = (field.sample(rng), field.sample(rng));
+    }
+    for &input in array.graph.inputs() {
+        // A clamped site follows its clamp: a bias field would only work against it.
+        (parameters.field_x[input as usize], parameters.field_y[input as usize]) = (0.0, 0.0);
     }
     Ok(parameters)
 }
