@@ -66,6 +66,7 @@ struct Replica {
 /// Up to eight replicas and their solver state; travels to a worker and back.
 struct Block {
     index: usize,
+    noisy_step: f64,
     network: Arc<Network>,
     ensemble: Ensemble,
     lanes: Vec<Lane>,
@@ -98,6 +99,7 @@ pub struct BoardCounts {
 pub struct SimulatedBoard {
     description: Arc<Description>,
     network: Arc<Network>,
+    noisy_step: f64,
     blocks: Vec<Option<Box<Block>>>,
     replicas: Vec<Replica>,
     workers: Option<(rayon::ThreadPool, Notify)>,
@@ -105,9 +107,24 @@ pub struct SimulatedBoard {
     counts: BoardCounts,
 }
 
-/// Step of the noisy flow (stochastic Heun) in model time units. The simulated rig is "the flow at this step": with
-/// rates up to 20 per time unit (`4nsq`, |W| about 1) a step changes a mode by less than 40 %.
+/// Longest step of the noisy flow (stochastic Heun) in model time units. The simulated rig is "the flow at this step".
 const NOISY_STEP: f64 = 0.02;
+/// No mode changes by more than this part in a step of the noisy flow.
+const NOISY_STEP_CHANGE: f64 = 0.5;
+
+/// The step of the noisy flow for these couplings: it follows from a generation's codes and the fields' range alone, so
+/// that no result depends on what runs beside it. Rates are bounded by Gershgorin's circles: twice a site's couplings
+/// and the longest field.
+fn noisy_step(description: &Description, couplings: &[f64]) -> f64 {
+    let mut sums = vec![0.0; description.graph.len()];
+    for (&(a, b), coupling) in description.graph.couplings().iter().zip(couplings) {
+        sums[a as usize] += coupling.abs();
+        sums[b as usize] += coupling.abs();
+    }
+    let most = sums.iter().fold(0.0, |most: f64, sum| most.max(*sum));
+    let field = f64::from(description.converters.field_range_micro) * 1e-6 * core::f64::consts::SQRT_2;
+    NOISY_STEP.min(NOISY_STEP_CHANGE / (2.0 * most + field))
+}
 
 impl SimulatedBoard {
     /// A board at reset.
@@ -147,6 +164,7 @@ impl SimulatedBoard {
         };
         let block = |index| Block {
             index,
+            noisy_step: NOISY_STEP,
             network: Arc::clone(&network),
             ensemble: Ensemble::new(&network),
             lanes: vec![Lane { phases: vec![0.0; graph.len()], ..Lane::default() }; LANES],
@@ -158,6 +176,7 @@ impl SimulatedBoard {
             done: channel(),
             counts: BoardCounts::default(),
             network,
+            noisy_step: NOISY_STEP,
             description,
         })
     }
@@ -194,6 +213,7 @@ impl SimulatedBoard {
             let replicas = index * LANES..((index + 1) * LANES).min(self.replicas.len());
             let asked = self.replicas[replicas.clone()].iter().any(|replica| replica.activity == Activity::Asked);
             let Some(mut block) = self.blocks[index].take_if(|_| asked) else { continue };
+            block.noisy_step = self.noisy_step;
             if !Arc::ptr_eq(&block.network, &self.network) {
                 block.network = Arc::clone(&self.network);
             }
@@ -288,7 +308,7 @@ impl Block {
             let index = u32::from(lane.segment) << 16 | site as u32;
             noise::normal_pair(seed, Stream::Diffusion, lane.shot, index, step as u32)[0]
         };
-        let noisy = Diffusion { diffusion, dt: NOISY_STEP, scheme: Scheme::Heun };
+        let noisy = Diffusion { diffusion, dt: self.noisy_step, scheme: Scheme::Heun };
         diffuse::advance(&self.network, &mut self.ensemble, durations, &first_steps, &noisy, &mut normal)
     }
 }
@@ -300,6 +320,7 @@ impl Board for SimulatedBoard {
 
     fn latch_couplings(&mut self, codes: &[DacCode]) -> Result<(), BoardError> {
         let couplings: Vec<f64> = codes.iter().map(|code| self.description.coupling(*code)).collect();
+        self.noisy_step = noisy_step(&self.description, &couplings);
         Arc::make_mut(&mut self.network).set_couplings(&couplings);
         Ok(())
     }

@@ -123,3 +123,18 @@ fn free_states_do_not_depend_on_labels() {
         assert_ne!(a[1].data, b[1].data, "the nudged ones do");
     }
 }
+
+#[test]
+fn a_free_state_does_not_depend_on_what_the_array_was_in_before() {
+    // The plant's seed draws the arbitrary state before the kick (and noise, of which there is none here).
+    let run = |seed| {
+        let codes = Codes::new(&parameters(&large(), 4, 0.1), &CONVERTERS);
+        let mut bench = Bench::with_codes(Description { seed, ..ideal(large(), 8) }, &codes);
+        bench.plan(&plan(&[]));
+        bench.run(&xor_shots(1..=16))
+    };
+    for (one, other) in run(1).values().zip(run(2).values()) {
+        let apart = one[0].data.iter().zip(&other[0].data).map(|(a, b)| distance(*a, *b)).max();
+        assert!(apart <= Some(1), "rounding at most: {apart:?}");
+    }
+}
