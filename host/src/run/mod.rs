@@ -33,7 +33,7 @@ pub use error::RunError;
 pub use folder::RunFolder;
 pub use log::{LogOptions, Logged, RunLog, Written};
 pub use parameters::FinalParameters;
-pub use record::{DataRecord, DeviceRecord, RunHeader, RunRecord, SplitRows};
+pub use record::{DataRecord, DeviceRecord, RunHeader, RunRecord};
 pub use rows::{EquilibriumRow, MetricsRow, SegmentKind, Stream};
 pub use stop::{Stop, StopCounts, StopReason};
 pub use utc::Utc;

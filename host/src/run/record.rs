@@ -116,50 +116,18 @@ pub struct DataRecord {
     pub sha256: Option<String>,
     /// How rows were divided and features scaled; `None` if they were not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub split: Option<SplitRows>,
-}
-
-/// `[data.split]`: as in [`SplitRecord`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SplitRows {
-    /// Seed of the split and of the training order.
-    pub seed: u64,
-    /// Share of each class kept for testing.
-    pub test_fraction: f64,
-    /// Generator and procedure.
-    pub procedure: String,
-    /// Rows trained with, ascending.
-    pub train_rows: Vec<u32>,
-    /// Rows kept for testing, ascending.
-    pub test_rows: Vec<u32>,
-    /// Per feature the (smallest, largest) value of the training rows, in the data's unit.
-    pub feature_ranges: Vec<(f64, f64)>,
-    /// How many values of test rows were clamped to these ranges.
-    pub test_values_clamped: u32,
+    pub split: Option<SplitRecord>,
 }
 
 impl DataRecord {
     /// The record of a task.
     pub fn new(task: &Task) -> Self {
-        let split = task.provenance.split.clone().map(|split| {
-            // By name, so that a field that is added there cannot be forgotten here.
-            let SplitRecord {
-                seed,
-                test_fraction,
-                procedure,
-                train_rows,
-                test_rows,
-                feature_ranges,
-                test_values_clamped,
-            } = split;
-            SplitRows { seed, test_fraction, procedure, train_rows, test_rows, feature_ranges, test_values_clamped }
-        });
         Self {
             task: task.name.clone(),
             classes: task.classes.clone(),
             source: task.provenance.source.clone(),
             sha256: task.provenance.sha256.clone(),
-            split,
+            split: task.provenance.split.clone(),
         }
     }
 }

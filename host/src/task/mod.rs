@@ -7,7 +7,7 @@ mod iris;
 mod split;
 mod xor;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{TaskKind, TaskSettings};
 
@@ -53,7 +53,7 @@ pub struct Provenance {
 }
 
 /// How rows were divided and features scaled.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitRecord {
     /// Seed of the split and of the training order.
     pub seed: u64,
