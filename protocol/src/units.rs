@@ -80,7 +80,7 @@ impl Turn {
     }
 }
 
-/// Name of one shot: assigned by the host, ascending, never reused, kept when a shot has to be run again.
+/// Name of one shot: assigned by the host, ascending, never reused within a run, kept when a shot has to be run again.
 pub type ShotId = u64;
 
 /// What a device noticed about one equilibrium. A set of bits, so that new ones can be appended.

@@ -94,7 +94,12 @@ fn schema(header: &StreamHeader) -> Schema {
     let fields = vec![
         field("epoch", DataType::UInt32, "1", "epoch, from 1; 0 in the evaluation"),
         field("step", DataType::UInt32, "1", "optimiser steps done before it"),
-        field("shot", DataType::UInt64, "1", "shot id, assigned by the host, never reused"),
+        field(
+            "shot",
+            DataType::UInt64,
+            "1",
+            "shot id, assigned by the host, never reused within a run; evaluations from 2^40 on",
+        ),
         field("sample", DataType::UInt32, "1", "row in the data set, from 0"),
         field("start", DataType::UInt32, "1", "which of the sample's random starts, from 0"),
         field("stream", DataType::Utf8, "name", "train or eval"),
