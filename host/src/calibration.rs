@@ -1,7 +1,7 @@
 //! Between model units and codes. The ideal calibration: every converter is as its rig file says.
 //!
 //! The trainer keeps parameters in high resolution; only what leaves for the device is rounded. Stochastic rounding
-//! makes steps far below one code count on average (PHYSICS: "updates under one step vanish").
+//! makes steps far below one code count on average (updates below one step would vanish otherwise).
 
 use rand::{Rng, RngExt};
 use xyloop_lattice::Parameters;

@@ -1,5 +1,5 @@
-//! Energy, force, costs and nudges in plain scalar code, as PHYSICS §1 writes them: the reference the solvers are
-//! tested against, and the right tool for one state at a time.
+//! Energy, force, costs and nudges in plain scalar code, as Wang, Wanjura and Marquardt write them (arXiv:2402.08579,
+//! arXiv:2601.21945): the reference the solvers are tested against, and the right tool for one state at a time.
 
 use crate::graph::Graph;
 use crate::math;

@@ -1,4 +1,4 @@
-//! Equilibrium Propagation: the contrast between two equilibria and the gradients it gives (PHYSICS §1).
+//! Equilibrium Propagation: the contrast between two equilibria and the gradients it gives (arXiv:2402.08579).
 //!
 //! For the energy's parameters θ: ∂L/∂θ ≈ (1/β) [∂E/∂θ (nudged) − ∂E/∂θ (free)], with ∂E/∂W_ij = −cos(φ_i − φ_j),
 //! ∂E/∂b_x = −cos φ_i, ∂E/∂b_y = −sin φ_i. Symmetric nudging replaces free by the −β state and 1/β by 1/2β.
@@ -100,7 +100,7 @@ impl Contrast {
 /// The field gradient in amplitude and direction: ∂L/∂h and ∂L/∂ψ, one per site each, by the chain rule
 /// ∂L/∂h = cos ψ ∂L/∂b_x + sin ψ ∂L/∂b_y, ∂L/∂ψ = h (cos ψ ∂L/∂b_y − sin ψ ∂L/∂b_x).
 ///
-/// Equal to PHYSICS §1's −(1/β)[cos(φ−ψ)ⁿ − cos(φ−ψ)ᶠ] and −(h/β)[sin(φ−ψ)ⁿ − sin(φ−ψ)ᶠ].
+/// Equal to the published −(1/β)[cos(φ−ψ)ⁿ − cos(φ−ψ)ᶠ] and −(h/β)[sin(φ−ψ)ⁿ − sin(φ−ψ)ᶠ].
 ///
 /// # Panics
 /// If the slices differ in length.

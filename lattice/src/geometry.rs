@@ -4,7 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A named list of neighbour offsets on an open-edged grid (PHYSICS §4).
+/// A named list of neighbour offsets on an open-edged grid (names from arXiv:2601.21945; which shells `3nsq`, `p3nsq` and
+/// `4nsq` mean is our reading).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Preset {
     /// `sq`: the four nearest neighbours.
@@ -156,7 +157,7 @@ fn validate_offsets(offsets: &[(i32, i32)]) -> Result<(), GeometryError> {
 /// The authors' initial standard deviation of every coupling, in the order of [`crate::Graph::couplings`].
 ///
 /// All-to-all 1/√N; layered 1/√(`n_k` + `n_{k+1}`); lattice 1/√(number of couplings in that offset's direction).
-/// Source: PHYSICS §3, from the authors' code.
+/// Source: the authors' public code for arXiv:2402.08579.
 ///
 /// # Errors
 /// As [`Geometry::validate`].

@@ -209,7 +209,7 @@ fn layered() {
     check("layered 3-6-2", &Graph::new(&Geometry::Layered { widths: vec![3, 6, 2] }).unwrap(), 0.4);
 }
 
-/// Chain rule and the printed formula of PHYSICS §1 give the same (h, ψ) gradient.
+/// Chain rule and the published formula give the same (h, ψ) gradient.
 #[test]
 fn polar_gradient_is_the_published_formula() {
     let graph = Graph::new(&Geometry::preset(Preset::Sq, 3, 3)).unwrap();

@@ -1,7 +1,7 @@
 //! From a gradient to a step: plain descent, momentum, Adam, on couplings and on bias fields in either form.
 //!
 //! State and parameters are kept in `f64`; only codes are rounded. Adam's ε is tied to the read-out: a gradient made of
-//! rounding noise alone must not become a full step (PHYSICS, "small signals").
+//! rounding noise alone must not become a full step.
 
 use xyloop_lattice::{Parameters, ep::polar_gradient};
 

@@ -1,8 +1,8 @@
 //! The flow with phase diffusion, dφ = −∂E/∂φ dt + √(2D) dW, at a fixed step.
 //!
 //! A free phase spreads with variance 2 D t. The noise comes from the caller, keyed by lane, absolute step and site, so
-//! that a resumed or re-ordered run draws the same numbers. "Euler at this step" is a device of its own (PERFORMANCE,
-//! Hazards): compare `dt` with 1 / [`LaneReport::rate_bound`]; at `dt` × rate ≥ 2 the fastest modes do not decay.
+//! that a resumed or re-ordered run draws the same numbers. "Euler at this step" is a device of its own: compare `dt`
+//! with 1 / [`LaneReport::rate_bound`]; at `dt` × rate ≥ 2 the fastest modes do not decay.
 
 use super::ensemble::{Ensemble, LaneReport, Rest};
 use super::lanes::{LANES, Lanes, Mask};

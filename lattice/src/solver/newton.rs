@@ -15,7 +15,7 @@ use super::twin::TwinTolerance;
 const MAX_ITERATIONS: usize = 24;
 /// A chord iteration must leave at most this part of the residual, or the lane is factored anew.
 const CHORD_GAIN: f64 = 0.1;
-/// A Newton iteration must leave at most this part of the residual, or the attempt is refused (PERFORMANCE).
+/// A Newton iteration must leave at most this part of the residual, or the attempt is refused.
 const NEWTON_GAIN: f64 = 0.8;
 /// Inverse iterations for the slowest rate, from a start that already lies mostly in the slowest mode.
 const INVERSE_ITERATIONS: usize = 4;

@@ -22,7 +22,7 @@ pub fn phases(rng: &mut ChaCha8Rng, count: usize) -> Vec<f64> {
     (0..count).map(|_| rng.random_range(-std::f64::consts::PI..std::f64::consts::PI)).collect()
 }
 
-/// Couplings and fields of PHYSICS §7.
+/// Couplings and fields of the XOR recipe at its start.
 pub fn parameters(rng: &mut ChaCha8Rng, graph: &Graph, coupling_std: f64) -> Parameters {
     Parameters {
         couplings: normal(rng, coupling_std, graph.couplings().len()),
