@@ -22,7 +22,7 @@ use super::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  xyloop eval runs/20261121-204512-xor-3fa9c2                     on the embedded simulated device
+  xyloop eval runs/20261121-204512-xor-3fa9c2                     on the device it was trained on
   xyloop eval runs/20261121-204512-xor-3fa9c2 --starts 1000 --device /dev/pts/5")]
 pub struct Arguments {
     /// The run folder.
@@ -57,12 +57,14 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             folder.path().display()
         );
     }
-    let mut client = connect(&config, &array).await.with_context(|| {
-        format!(
-            "the run's device was `{}`; `--device sim` judges its codes on the simulated one",
-            config.rig.device.port
-        )
-    })?;
+    let connected = connect(&config, &array).await;
+    let mut client = match &arguments.place.device {
+        Some(_) => connected?,
+        None => connected.with_context(|| {
+            let port = &config.rig.device.port;
+            format!("the run was trained on `{port}`; `--device sim` judges its codes on the simulated device")
+        })?,
+    };
     let place = format!("{} {} at {}", client.identity().model, client.identity().serial, client.place());
     let mut bench = Bench {
         client: &mut client,

@@ -1,0 +1,160 @@
+//! What is refused: the essential words.
+
+use xyloop::config::{self, ConfigError, Purpose, StartPolicy};
+
+use crate::files::*;
+
+#[test]
+fn nan_and_inf_are_refused_by_name_in_both_files() {
+    says(&experiment_with("beta = 0.03", "beta = nan"), &["`train.nudge.beta` is `nan`", "experiment.toml:8:8"]);
+    says(&experiment_with("beta = 0.03", "beta = -inf"), &["`train.nudge.beta` is `-inf`"]);
+    says(&experiment_with("beta = 0.03", "beta = 1e999"), &["`train.nudge.beta` is `1e999`"]);
+    says(&rig_with("[lattice]", "[plant]\niq_noise = inf\n[lattice]"), &["`plant.iq_noise` is `inf`", "rig.toml:4:12"]);
+    says(&with_sets(&["rig.timing.tau_us=nan"]), &["`timing.tau_us` is `nan`", "--set rig.timing.tau_us=nan"]);
+    says(&with_sets(&["rig.lattice.inputs=[[nan, 1], [2, 3]]"]), &["`lattice.inputs[0][0]` is `nan`"]);
+}
+
+#[test]
+fn missing_files() {
+    let files = Files::new(EXPERIMENT, RIG);
+    let error = config::load(files.0.path().join("experimnt.toml"), &[]).unwrap_err();
+    assert!(matches!(error, ConfigError::Read { .. }));
+    says(&files.clean(&error), &["cannot read `experimnt.toml`", "did you mean `experiment.toml`?"]);
+    let error = config::load(files.0.path().join("none/at/all.toml"), &[]).unwrap_err();
+    says(&files.clean(&error), &["there is no readable folder `none/at`"]);
+    let error = config::load(files.0.path(), &[]).unwrap_err();
+    says(error.rendered(), &["cannot read"]);
+    let error = config::load("/dev/zero", &[]).unwrap_err();
+    says(error.rendered(), &["larger than 256 KiB"]);
+}
+
+#[test]
+fn a_rig_file_is_no_experiment() {
+    let files = Files::new(EXPERIMENT, RIG);
+    let error = config::load(files.0.path().join("rig.toml"), &[]).unwrap_err();
+    says(error.rendered(), &["is a rig file, an experiment file is needed"]);
+}
+
+#[test]
+fn syntax_errors_show_their_line() {
+    says(&experiment_with("min_us = 4000", "min_us = 4000 us"), &["this is not TOML", "experiment.toml:11:10"]);
+    says(&experiment_with("[kick]", "[kick"), &["this is not TOML", "16 | [kick"]);
+    says(&experiment_with("min_us = 4000", "min_us = 4000\nmin_us = 5"), &["this is not TOML", "duplicate key"]);
+}
+
+#[test]
+fn wrong_shapes() {
+    says(
+        &with_sets(&["settle=[4000, 1000, 1, 0.001, 40000]"]),
+        &["`settle` is an array, a table is expected", "[settle]"],
+    );
+    says(
+        &with_sets(&["rig.lattice.inputs=[[1, 2, 3], [4, 5]]"]),
+        &["`lattice.inputs[0]` has 3 entries, 2 are expected"],
+    );
+    says(&with_sets(&["rig.lattice.inputs=[5, 5]"]), &["`lattice.inputs[0]`: found integer `5`", "[row, column]"]);
+    says(&with_sets(&["rig.lattice.inputs=[[5], [6, 6]]"]), &["`lattice.inputs[0]`", "[row, column]"]);
+    says(&with_sets(&["rig.lattice.outputs=[[-1, 2]]"]), &["`lattice.outputs[0][0]`: found integer `-1`", "from 0 up"]);
+    says(&with_sets(&["train=3"]), &["`train`: found integer `3`, expected a table"]);
+    says(&with_sets(&["rig.lattice.geometry=4"]), &["`lattice.geometry`: expected a name in quotes"]);
+    says(&with_sets(&["train.starts=1.5"]), &["`train.starts`: found floating point `1.5`, expected a whole number"]);
+    says(&with_sets(&["train.starts=5000000000"]), &["`train.starts`: found integer `5000000000`"]);
+    says(
+        &with_sets(&["train.nudge.mode=symetric"]),
+        &["cannot be \"symetric\"", "did you mean \"symmetric\"?", "\"random-sign\""],
+    );
+}
+
+#[test]
+fn bad_overrides_name_themselves() {
+    says(&with_sets(&["train.seed"]), &["`--set train.seed`: there is no `=`", "--set rig.plant.replicas=8"]);
+    says(&with_sets(&["train.seed="]), &["there is no value"]);
+    says(&with_sets(&["=3"]), &["keys with dots"]);
+    says(&with_sets(&["train..seed=3"]), &["keys with dots"]);
+    says(&with_sets(&["a=1\nb=2"]), &["control characters"]);
+    says(&with_sets(&["trian.seed=2"]), &["unknown key `trian`", "--set trian.seed=2", "did you mean `train`?"]);
+    says(
+        &with_sets(&["rig.plant.replica=2"]),
+        &["unknown key `replica` in [plant]", "--set rig.plant.replica=2", "`replicas`"],
+    );
+    says(&with_sets(&["rig.plnt.replicas=2"]), &["unknown key `plnt`", "did you mean `plant`?"]);
+    says(&with_sets(&["name.x=3"]), &["`name` is a value, not a table", "--set name.x=3"]);
+    says(&with_sets(&["train={"]), &["this is not TOML", "--set train={"]);
+    says(
+        &with_sets(&["rig.device.port=ttyUSB0"]),
+        &["`ttyUSB0` names no device", "/dev/serial/by-id/", "--set rig.device.port"],
+    );
+}
+
+#[test]
+fn lattices_that_make_no_sense() {
+    says(&rig_with("rows = 15\n", ""), &["`rows` is missing in [lattice]", "geometry \"4nsq\" is a grid"]);
+    says(&rig_with("rows = 15", "rows = 0"), &["`lattice.rows` is 0: allowed is 1 to 1024"]);
+    says(&rig_with("[[7, 9]]", "[]"), &["`lattice.outputs` is empty"]);
+    says(&rig_with("[[5, 5], [9, 5]]", "[[5, 5], [5, 5]]"), &["input [5, 5] is listed twice", "first here"]);
+    says(&rig_with("[[7, 9]]", "[[7, 15]]"), &["column 15 of output [7, 15]: columns are 0..=14"]);
+    says(
+        &rig_with("\"4nsq\"", "\"layered\"\nlayers = [4, 3]"),
+        &["`lattice.rows` has no meaning in a layered rig", "`lattice.outputs`"],
+    );
+    says(&rig_with("\"4nsq\"", "\"4nsq\"\nlayers = [4, 3]"), &["`lattice.layers` has no meaning"]);
+    says(&rig_with("\"4nsq\"", "\"4nsq\"\noffsets = [[0, 1]]"), &["`lattice.offsets` has no meaning"]);
+    says(&rig_with("\"4nsq\"", "\"offsets\""), &["`lattice.offsets` has 0 entries"]);
+    says(
+        &rig_with("\"4nsq\"", "\"offsets\"\noffsets = [[0, 1], [0, -1]]"),
+        &["offset [0, -1] is given twice", "first here"],
+    );
+    says(&rig_with("\"4nsq\"", "\"offsets\"\noffsets = [[0, 0]]"), &["couple every site to itself"]);
+    says(&rig_with("\"4nsq\"", "\"offsets\"\noffsets = [[-2147483648, 15]]"), &["couples nothing on 15 rows"]);
+    says(&rig_with("rows = 15\ncolumns = 15", "rows = 1024\ncolumns = 1024"), &["1048576 sites", "16000"]);
+    says(&rig_with("\"4nsq\"\nrows = 15", "\"all-to-all\"\nrows = 1000"), &["couplings: allowed are at most 4194304"]);
+    let layers = "[lattice]\ngeometry = \"layered\"\nlayers = [9223372036854775807, 9223372036854775807, 3]\n";
+    says(&Files::new(EXPERIMENT, &format!("name = \"x\"\n{layers}")).refusal(&[]), &["allowed is 1 to 16000 sites"]);
+}
+
+#[test]
+fn experiments_that_make_no_sense() {
+    says(&experiment_with("timeout_us = 40000", "timeout_us = 5999"), &["no state can settle before 6000 µs"]);
+    says(&experiment_with("\"xor\"", "\"iris\""), &["task \"iris\" needs 4 input sites, rig `bench` has 2"]);
+    says(&with_sets(&["settle.min_us=9"]), &["shorter than the rig's time unit"]);
+    says(&with_sets(&["read.what=outputs"]), &["cannot be trained with"]);
+    says(&with_sets(&["name=a/b"]), &["it becomes part of a folder's name"]);
+    says(&with_sets(&["train.optimiser.beta2=1.0"]), &["0 up to but not including 1"]);
+    says(&with_sets(&["train.optimiser.field_max=5"]), &["the rig reaches ± 4 model units"]);
+    says(&with_sets(&["train.init.coupling_std=3"]), &["the rig reaches ± 2 model units"]);
+    says(
+        &with_sets(&["train.nudge.beta=0.0005"]),
+        &["only 4.10 steps of the rig's field DACs", "0.0009765625 or more"],
+    );
+    says(&with_sets(&["rig.converters.field_bits=8"]), &["`train.nudge.beta` is 0.03", "one step is 0.03125"]);
+    says(&with_sets(&["kick.range=0.9"]), &["range × duration_us / tau_us is 4.500", "would remember its label"]);
+    says(&with_sets(&["read.what=contrast"]), &["exclude each other", "without weighing them"]);
+    assert!(Files::new(EXPERIMENT, RIG).load(&["read.what=contrast", "train.guard.basin=count"]).is_ok());
+    // Everything wrong with the values is said at once.
+    says(
+        &with_sets(&["eval.starts=0", "train.starts=0", "kick.range=0"]),
+        &["`eval.starts`", "`train.starts`", "`kick.range`"],
+    );
+}
+
+#[test]
+fn bench_work_may_keep_the_state() {
+    let files = Files::new(EXPERIMENT, RIG);
+    let sets = strings(&["start.policy=keep", "read.what=outputs"]);
+    let config = config::load_for(files.path(), &sets, Purpose::Bench).unwrap();
+    assert_eq!(config.experiment.start.policy, StartPolicy::Keep);
+    assert!(config::load_for(files.path(), &sets, Purpose::Eval).is_err());
+    assert!(config::load_for(files.path(), &sets[1..], Purpose::Eval).is_ok());
+}
+
+#[test]
+fn a_resolved_configuration_is_judged_again() {
+    let text = Files::new(EXPERIMENT, RIG).load(&[]).unwrap().to_toml().unwrap();
+    let refusal = |text: &str| config::from_resolved(text).unwrap_err().rendered().to_owned();
+    says(
+        &refusal(&text.replace("beta = 0.03", "beta = 30.0")),
+        &["`train.nudge.beta` is 30", "resolved configuration:"],
+    );
+    says(&refusal(&text.replace("replicas", "replcas")), &["unknown key `replcas`"]);
+    says(&refusal("x = 1"), &["there is no table [experiment]"]);
+}
