@@ -83,6 +83,14 @@ const STDOUT: usize = 0;
 const STDERR: usize = 1;
 
 impl Running {
+    /// The most memory the process ever held, bytes, as the system counts it.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    }
+
     /// Starts it.
     pub fn start(command: &mut Command) -> Self {
         let mut child =

@@ -163,7 +163,28 @@ fn a_device_that_vanishes_in_mid_run() {
         let [run] = &bench.runs()[..] else { panic!("{done}") };
         assert!(run.folder().read_stop().unwrap().is_none(), "that was no clean end");
         assert!(!run.metrics().is_empty() && run.rows().len() >= 64, "what was measured is kept");
+        assert!(!run.final_files().is_empty(), "and so are the parameters it had reached");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_host_that_floods_a_device_costs_it_no_memory() {
+    use std::io::Write;
+    let bench = Bench::new();
+    let served = bench.serve(&small(), &["--tcp"]);
+    let before = served.process.peak_memory_bytes();
+    let mut flood = std::net::TcpStream::connect(served.place.strip_prefix("tcp://").unwrap()).unwrap();
+    // Delimiters and rubbish alike; a write returns only when the device has taken what came before.
+    for byte in [0, 0xa5] {
+        for _ in 0..256 {
+            flood.write_all(&[byte; 1 << 18]).unwrap();
+        }
+    }
+    drop(flood);
+    let taken = served.process.peak_memory_bytes() - before;
+    assert!(taken < 32 << 20, "128 MiB came, {taken} bytes were held");
+    assert_eq!(bench.info(&served.place)["wiring_matches"], true, "the next host is served");
 }
 
 #[test]
