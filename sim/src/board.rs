@@ -141,10 +141,7 @@ impl SimulatedBoard {
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(description.threads)
                     .thread_name(|index| format!("plant-{index}"))
-                    // Where the machine is short of cores, keep-alives and the deadman come before the plant.
-                    .start_handler(|_| {
-                        let _ = rustix::process::nice(10);
-                    })
+                    .start_handler(|_| yield_to_the_link())
                     .build()?;
                 Some((pool, notify))
             }
@@ -238,6 +235,13 @@ impl SimulatedBoard {
             }
         }
     }
+}
+
+/// Where the machine is short of cores, keep-alives and the deadman come before the plant. Only Linux lowers the one
+/// thread; elsewhere the whole process would be lowered, the link with it.
+fn yield_to_the_link() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(10);
 }
 
 /// Puts what a replica is asked to do into its lane.
