@@ -184,3 +184,96 @@ impl<'a> Accumulator<'a> {
 fn turns_rad(turns: u16) -> f64 {
     f64::from(turns) / 65536.0 * std::f64::consts::TAU
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        calibration::turn,
+        device::Equilibrium,
+        train::plan::Role::{Free, Nudged, Released},
+    };
+    use xyloop_lattice::Geometry;
+
+    const BETA: f64 = 0.03;
+    const ROLES: [Role; 4] = [Free, Nudged(1.0), Released, Nudged(-1.0)];
+    /// Phases of three sites in the four equilibria of a shot; the release is where the free state was.
+    const PHASES: [[f64; 3]; 4] = [[0.1, 1.0, -2.0], [0.1, 1.1, -1.8], [0.1, 1.0, -2.0], [0.1, 0.9, -2.1]];
+
+    fn chain() -> Graph {
+        let graph = Graph::new(&Geometry::Layered { widths: vec![1, 1, 1] });
+        graph.unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    fn shot(flags: [Flags; 4], moved_rad: f64) -> ShotResult {
+        let equilibria = PHASES.iter().zip(flags).map(|(phases, flags)| Equilibrium {
+            segment: 0,
+            generation: 1,
+            flags,
+            settle_us: 1,
+            residual_turn: 0,
+            moved_turn: turn(moved_rad).0,
+            phases: phases.map(turn).to_vec(),
+        });
+        ShotResult { id: 1, equilibria: equilibria.collect() }
+    }
+
+    /// The gradient of one shot, and what was counted.
+    fn gradient(guard: &Guard, shot: &ShotResult, flip: bool) -> (Parameters, Counts) {
+        let (graph, mut counts) = (chain(), Counts::default());
+        let mut accumulator = Accumulator::new(&graph, guard, NudgeMode::Symmetric, BETA, &ROLES);
+        accumulator.add(shot, flip, &mut counts);
+        (accumulator.gradient(), counts)
+    }
+
+    /// −(1/2β) [cos(φ_i − φ_j) of one state − that of another], by the formula.
+    fn expected(nudged: usize, reference: usize) -> Vec<f64> {
+        let cos = |state: usize, i: usize, j: usize| (PHASES[state][i] - PHASES[state][j]).cos();
+        [(0, 1), (1, 2)].map(|(i, j)| -(cos(nudged, i, j) - cos(reference, i, j)) / (2.0 * BETA)).to_vec()
+    }
+
+    fn assert_close(have: &[f64], want: &[f64]) {
+        // A 16-bit turn is 1e-4 rad; divided by 2β, times two phases each.
+        assert!(have.iter().zip(want).all(|(have, want)| (have - want).abs() < 0.01), "{have:?} {want:?}");
+    }
+
+    #[test]
+    fn a_shot_that_kept_its_basin_gives_the_symmetric_gradient_and_a_flip_its_sign() {
+        let shot = shot([Flags::default(); 4], 0.2);
+        let (straight, _) = gradient(&Guard::default(), &shot, false);
+        assert_close(&straight.couplings, &expected(1, 3));
+        let (flipped, _) = gradient(&Guard::default(), &shot, true);
+        assert_close(&flipped.couplings, &expected(3, 1));
+        assert_eq!((straight.field_x[0], straight.field_y[0]), (0.0, 0.0), "site 0 is clamped");
+    }
+
+    #[test]
+    fn what_was_nudged_after_a_basin_change_is_not_counted() {
+        let changed = Flags::BASIN_CHANGED;
+        let shot = shot([Flags::default(), Flags::default(), changed, changed], 0.2);
+        let (gradient_of_first, _) = gradient(&Guard::default(), &shot, false);
+        assert_close(&gradient_of_first.couplings, &expected(1, 0));
+        let reject = Guard { basin: BasinRule::Reject, ..Guard::default() };
+        let (nothing, counts) = gradient(&reject, &shot, false);
+        assert_eq!((nothing.couplings, counts.left_out), (vec![0.0; 2], 1));
+    }
+
+    #[test]
+    fn a_shot_that_moved_far_weighs_less_in_proportion() {
+        let guard = Guard { basin: BasinRule::Cap, cap_rad: 0.3, ..Guard::default() };
+        let (capped, counts) = gradient(&guard, &shot([Flags::default(); 4], 1.2), false);
+        let quarter: Vec<f64> = expected(1, 3).iter().map(|value| value / 4.0).collect();
+        assert_close(&capped.couplings, &quarter);
+        assert_eq!(counts.capped, 1);
+    }
+
+    #[test]
+    fn an_unsettled_shot_is_left_out_unless_it_is_to_be_counted() {
+        let unsettled = shot([Flags::default(), Flags::default(), Flags::default(), Flags::UNSETTLED], 0.2);
+        assert_eq!(gradient(&Guard::default(), &unsettled, false).1.left_out, 1);
+        let count = Guard { unsettled: UnsettledRule::Count, ..Guard::default() };
+        let (used, counts) = gradient(&count, &unsettled, false);
+        assert_close(&used.couplings, &expected(1, 3));
+        assert_eq!(counts.left_out, 0);
+    }
+}

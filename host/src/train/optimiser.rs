@@ -156,3 +156,87 @@ impl Optimiser {
 pub fn norm<const N: usize>(vectors: [&[f64]; N]) -> f64 {
     vectors.iter().flat_map(|vector| vector.iter()).map(|value| value * value).sum::<f64>().sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xyloop_protocol::wiring::Converters;
+
+    const CONVERTERS: Converters = Converters {
+        coupling_bits: 16,
+        coupling_range_micro: 2_000_000,
+        field_bits: 16,
+        field_range_micro: 4_000_000,
+        input_bits: 16,
+        iq_bits: 16,
+    };
+
+    fn parameters(coupling: f64, x: f64, y: f64) -> Parameters {
+        Parameters { couplings: vec![coupling], field_x: vec![x], field_y: vec![y] }
+    }
+
+    /// Where `steps` steps along one constant gradient lead from a start, and what had to be put back.
+    fn after(steps: u32, settings: &Settings, start: Parameters, gradient: &Parameters) -> (Parameters, u32) {
+        let mut trained = Trained::new(start, settings.fields);
+        let mut optimiser = Optimiser::new(settings, 1e-3, &Calibration::ideal(CONVERTERS), &trained);
+        let projected = (0..steps).map(|_| optimiser.step(&mut trained, gradient)).sum();
+        (trained.parameters(), projected)
+    }
+
+    fn assert_close(have: &Parameters, want: [f64; 3]) {
+        let have = [have.couplings[0], have.field_x[0], have.field_y[0]];
+        assert!(have.iter().zip(want).all(|(have, want)| (have - want).abs() < 1e-12), "{have:?} {want:?}");
+    }
+
+    #[test]
+    fn each_rule_makes_the_steps_of_its_formula() {
+        let gradient = parameters(2.0, -1.0, 0.0);
+        let with = |kind| Settings { kind, rate: 0.1, momentum: 0.5, ..Settings::default() };
+        let start = || parameters(0.5, 0.2, 0.1);
+        let (sgd, _) = after(2, &with(OptimiserKind::Sgd), start(), &gradient);
+        assert_close(&sgd, [0.5 - 0.4, 0.2 + 0.2, 0.1]);
+        let (momentum, _) = after(2, &with(OptimiserKind::Momentum), start(), &gradient);
+        assert_close(&momentum, [0.5 - 0.1 * (2.0 + 3.0), 0.2 + 0.1 * (1.0 + 1.5), 0.1]);
+        // With a constant gradient both unbiased moments are exact: rate · g / (|g| + ε) a step.
+        let (adam, _) = after(2, &with(OptimiserKind::Adam), start(), &gradient);
+        assert_close(&adam, [0.5 - 0.2 * 2.0 / 2.001, 0.2 + 0.2 / 1.001, 0.1]);
+    }
+
+    #[test]
+    fn a_gradient_of_rounding_noise_is_no_full_step() {
+        let settings = Settings { rate: 0.1, ..Settings::default() };
+        let (moved, _) = after(1, &settings, parameters(0.0, 0.0, 0.0), &parameters(1e-5, 0.0, 0.0));
+        assert!(moved.couplings[0].abs() < 0.1 * 0.011, "{}", moved.couplings[0]);
+    }
+
+    #[test]
+    fn parameters_stay_within_what_the_converters_make() {
+        let settings = Settings { kind: OptimiserKind::Sgd, rate: 10.0, ..Settings::default() };
+        let (bounded, projected) = after(1, &settings, parameters(1.9, 3.9, -3.9), &parameters(-1.0, -1.0, 1.0));
+        let calibration = Calibration::ideal(CONVERTERS);
+        assert_close(&bounded, [calibration.coupling_limit(), calibration.field_limit(), -calibration.field_limit()]);
+        assert_eq!(projected, 3);
+        let capped = Settings { field_max: Some(1.0), ..settings };
+        let (capped, _) = after(1, &capped, parameters(0.0, 3.0, 4.0), &parameters(0.0, 0.0, 0.0));
+        assert_close(&capped, [0.0, 0.6, 0.8]);
+    }
+
+    #[test]
+    fn a_long_gradient_is_clipped_as_a_whole() {
+        let settings = Settings { kind: OptimiserKind::Sgd, rate: 1.0, clip_norm: Some(0.5), ..Settings::default() };
+        let (clipped, _) = after(1, &settings, parameters(0.0, 0.0, 0.0), &parameters(3.0, 4.0, 0.0));
+        assert_close(&clipped, [-0.3, -0.4, 0.0]);
+    }
+
+    #[test]
+    fn the_polar_form_descends_the_same_slope() {
+        let settings = |fields| Settings { kind: OptimiserKind::Sgd, rate: 1e-4, fields, ..Settings::default() };
+        let gradient = parameters(0.0, 0.7, -0.3);
+        // For small steps at h = 1 both forms move the field by the same vector.
+        let start = || parameters(0.0, 0.6, 0.8);
+        let (xy, _) = after(1, &settings(FieldForm::Xy), start(), &gradient);
+        let (polar, _) = after(1, &settings(FieldForm::Polar), start(), &gradient);
+        let apart = (xy.field_x[0] - polar.field_x[0]).hypot(xy.field_y[0] - polar.field_y[0]);
+        assert!(apart < 1e-8, "{apart}");
+    }
+}
