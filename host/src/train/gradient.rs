@@ -226,7 +226,7 @@ mod tests {
         (accumulator.gradient(), counts)
     }
 
-    /// −(1/2β) [cos(φ_i − φ_j) of one state − that of another], by the formula.
+    /// The formula: −(1/2β) times the cosine of the phase difference in one state minus that in another.
     fn expected(nudged: usize, reference: usize) -> Vec<f64> {
         let cos = |state: usize, i: usize, j: usize| (PHASES[state][i] - PHASES[state][j]).cos();
         [(0, 1), (1, 2)].map(|(i, j)| -(cos(nudged, i, j) - cos(reference, i, j)) / (2.0 * BETA)).to_vec()
