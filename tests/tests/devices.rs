@@ -178,7 +178,7 @@ fn a_host_that_floods_a_device_costs_it_no_memory() {
     // Delimiters and rubbish alike; a write returns only when the device has taken what came before.
     for byte in [0, 0xa5] {
         for _ in 0..256 {
-            flood.write_all(&[byte; 1 << 18]).unwrap();
+            flood.write_all(&vec![byte; 1 << 18]).unwrap();
         }
     }
     drop(flood);
