@@ -317,7 +317,7 @@ proptest! {
         chunks in proptest::collection::vec((any::<u64>(), proptest::collection::vec(any::<u8>(), 0..200)), 0..30),
     ) {
         use xyloop_protocol::link::Config;
-        let sizes = common::Sizes { payload: 64, receive: 100, send: 100 };
+        let sizes = common::Sizes { payload: 64, receive: 100, send: 100, flight: 64 };
         for role in [Role::Host, Role::Device] {
             let mut link = common::link(role, sizes, Config::host());
             link.connect(1, b"x", 0).unwrap();

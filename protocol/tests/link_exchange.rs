@@ -7,7 +7,7 @@ mod common;
 use common::{Faults, Sizes, World, exchange, link};
 use xyloop_protocol::link::{Config, Role};
 
-const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096 };
+const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096, flight: 64 };
 
 #[test]
 fn clean_line() {
@@ -37,12 +37,12 @@ fn a_deep_queue_is_learned() {
 #[test]
 fn every_message_exactly_once_whatever_the_line_does() {
     let sizes = [
-        Sizes { payload: 1024, receive: 16_384, send: 16_384 },
+        Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 },
         MIDDLE,
-        Sizes { payload: 48, receive: 600, send: 600 },
-        Sizes { payload: 1, receive: 40, send: 30 },
-        Sizes { payload: 64, receive: 7, send: 5 },
-        Sizes { payload: 1024, receive: 1500, send: 3 },
+        Sizes { payload: 48, receive: 600, send: 600, flight: 64 },
+        Sizes { payload: 1, receive: 40, send: 30, flight: 64 },
+        Sizes { payload: 64, receive: 7, send: 5, flight: 64 },
+        Sizes { payload: 1024, receive: 1500, send: 3, flight: 64 },
     ];
     let all =
         Faults { drop: 0.02, duplicate: 0.02, bit: 1e-5, truncate: 0.01, hole: 0.01, jitter_us: 3_000, reorder: false };
@@ -126,7 +126,7 @@ fn an_unplugged_line_costs_time_only() {
 fn back_pressure_neither_loses_nor_dead_locks() {
     for seed in 0..40 {
         let fault = if seed % 2 == 0 { Faults::NONE } else { Faults { drop: 0.3, bit: 1e-5, ..Faults::NONE } };
-        let sizes = [MIDDLE, Sizes { payload: 100, receive: 90, send: 300 }][seed as usize / 2 % 2];
+        let sizes = [MIDDLE, Sizes { payload: 100, receive: 90, send: 300, flight: 64 }][seed as usize / 2 % 2];
         let mut world = World::new(sizes, sizes, 921_600, 300, fault, seed);
         world.connect(77);
         let longest = world.host.longest_message();
@@ -165,7 +165,7 @@ fn back_pressure_neither_loses_nor_dead_locks() {
 /// ≥ 92 % of the line carries messages, with 1024-byte payloads at 921 600 baud.
 #[test]
 fn goodput_on_a_clean_line() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384 };
+    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
     let mut world = World::new(big, big, 921_600, 300, Faults::NONE, 1);
     world.connect(1);
     let body = vec![0x5A; 600];
@@ -187,7 +187,7 @@ fn goodput_on_a_clean_line() {
 /// What faults cost; a figure to watch, with a floor well below it.
 #[test]
 fn goodput_table() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384 };
+    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
     for (payload, fault, floor) in [
         (1024, Faults::NONE, 0.92),
         (1024, Faults { drop: 0.001, ..Faults::NONE }, 0.85),

@@ -20,6 +20,8 @@ pub type Device<'a> = Controller<'a, SimulatedBoard>;
 pub const SLOTS: usize = 512;
 /// Bytes the link can hold in each direction.
 const LINK_BYTES: usize = 1 << 17;
+/// Frames in flight.
+const FLIGHT: usize = 256;
 /// Largest payload of a frame the device offers to take. The host may ask for less.
 const MAX_PAYLOAD: u16 = 8192;
 /// Equilibria a slot has room for, read as raw I/Q codes of all sites.
@@ -33,6 +35,7 @@ pub struct Memory {
     safe_inputs: Vec<Turn>,
     boot_id: u32,
     link: [Vec<u8>; 3],
+    flight: Vec<link::InFlight>,
     messages: [Vec<u8>; 2],
     generations: [Vec<DacCode>; 2],
     fields: Vec<DacCode>,
@@ -73,6 +76,7 @@ impl Memory {
             safe_inputs: vec![Turn::default(); s.inputs],
             boot_id,
             link: [vec![0; frame::storage_len(usize::from(MAX_PAYLOAD))], vec![0; LINK_BYTES], vec![0; LINK_BYTES]],
+            flight: vec![link::InFlight::default(); FLIGHT],
             messages: [vec![0; s.message()], vec![0; s.message()]],
             generations: [vec![DacCode::default(); s.generation()], vec![DacCode::default(); s.generation()]],
             fields: vec![DacCode::default(); 2 * s.sites],
@@ -129,7 +133,7 @@ impl Memory {
         let [committed, staged] = &mut self.generations;
         let [phases, free, windows, inputs, targets] = &mut self.turns;
         let storage = Storage {
-            link: link::Storage { frame, receive, send },
+            link: link::Storage { frame, receive, send, flight: &mut self.flight },
             message_in,
             message_out,
             committed,

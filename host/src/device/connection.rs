@@ -30,6 +30,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes each direction of the link can hold.
 const LINK_BYTES: usize = 1 << 17;
+/// Frames in flight.
+const FLIGHT: usize = 256;
 /// Payload of a frame where there is no line rate to respect.
 const MAX_PAYLOAD: u16 = 8192;
 /// Payload of a frame on a serial line.
@@ -138,16 +140,23 @@ struct Buffers {
     frame: Vec<u8>,
     receive: Vec<u8>,
     send: Vec<u8>,
+    flight: Vec<link::InFlight>,
 }
 
 impl Buffers {
     fn new(payload: u16) -> Self {
         let frame = frame::storage_len(usize::from(payload)).max(link::FRAME_STORAGE_MIN);
-        Self { frame: vec![0; frame], receive: vec![0; LINK_BYTES], send: vec![0; LINK_BYTES] }
+        let flight = vec![link::InFlight::default(); FLIGHT];
+        Self { frame: vec![0; frame], receive: vec![0; LINK_BYTES], send: vec![0; LINK_BYTES], flight }
     }
 
     fn storage(&mut self) -> link::Storage<'_> {
-        link::Storage { frame: &mut self.frame, receive: &mut self.receive, send: &mut self.send }
+        link::Storage {
+            frame: &mut self.frame,
+            receive: &mut self.receive,
+            send: &mut self.send,
+            flight: &mut self.flight,
+        }
     }
 }
 

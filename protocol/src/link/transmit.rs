@@ -27,16 +27,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Payload bytes that surely still fit; frames are cut only for a slice that is small as a whole.
-    fn cut(&self, wanted: usize) -> usize {
-        let fitting = frame::payload_fitting(self.out.len() - self.used);
-        if fitting >= wanted {
-            wanted
-        } else if self.used == 0 {
-            fitting
-        } else {
-            0
-        }
+    /// Payload bytes that surely still fit.
+    fn fitting(&self) -> usize {
+        frame::payload_fitting(self.out.len() - self.used)
+    }
+
+    /// The largest payload to ask for: frames are cut only for a slice that is small as a whole.
+    fn most(&self, payload: usize) -> usize {
+        if self.used == 0 { payload.min(self.fitting()) } else { payload }
     }
 }
 
@@ -89,7 +87,6 @@ impl Engine<'_> {
         if !self.send.resending() && (self.send.outstanding() > 0 || self.send.blocked()) {
             bump(&mut self.counters.timeouts);
             self.rtt.back_off();
-            self.send.forget_reports();
             self.probe_due = true;
         }
         self.arm();
@@ -142,29 +139,26 @@ impl Engine<'_> {
     }
 
     fn write_streams(&mut self, writer: &mut Writer<'_>) {
-        if let Some(gap) = self.receive.gap() {
+        if let Some((report, len)) = self.receive.report() {
             let header = self.stream_header(Kind::Ack, self.send.next_offset());
-            if writer.frame(&header, &[&gap.to_le_bytes()]) {
+            if writer.frame(&header, &[report.get(..len).unwrap_or(&[])]) {
                 self.receive.mark_reported();
                 self.mark_acked();
             }
         }
         if self.probe_due {
-            let tail = self.send.tail(self.payload());
-            let len = writer.cut(tail.len);
-            let tail = Segment { at: tail.at + (tail.len - len), len };
-            if (len > 0 || self.send.outstanding() == 0) && self.write_data(writer, tail) {
+            // With nothing to repeat (the peer has no room, say) an empty frame asks for an acknowledgement.
+            let probe = self.send.probe(writer.most(self.payload()));
+            if self.write_data(writer, probe) {
                 self.probe_due = false;
-                self.send.mark_repeated(tail);
                 bump(&mut self.counters.resends);
             }
         }
-        while let Some(next) = self.send.next(self.payload(), self.least_piece()) {
-            let segment = Segment { len: writer.cut(next.len), ..next };
-            if segment.len == 0 || !self.write_data(writer, segment) {
+        while let Some(next) = self.send.next(writer.most(self.payload()), self.least_piece()) {
+            if !self.write_data(writer, Some(next)) {
                 break;
             }
-            if self.send.mark_sent(segment, self.now_us) {
+            if next.repeats() {
                 bump(&mut self.counters.resends);
                 self.timer = None;
             }
@@ -176,10 +170,17 @@ impl Engine<'_> {
         }
     }
 
-    fn write_data(&mut self, writer: &mut Writer<'_>, segment: Segment) -> bool {
-        let header = self.stream_header(Kind::Data, self.send.offset(segment.at));
-        let written = writer.frame(&header, &self.send.parts(segment));
+    fn write_data(&mut self, writer: &mut Writer<'_>, segment: Option<Segment>) -> bool {
+        let at = segment.map_or(self.send.outstanding(), |segment| segment.at);
+        let header = self.stream_header(Kind::Data, self.send.offset(at));
+        let parts = segment.map_or([&[][..]; 2], |segment| self.send.parts(segment));
+        let fits = segment.is_none_or(|segment| segment.len > 0 && segment.len <= writer.fitting());
+        let written = fits && writer.frame(&header, &parts);
         if written {
+            if let Some(segment) = segment {
+                self.send.mark_sent(segment, self.now_us);
+            }
+            bump(&mut self.counters.data_out);
             self.mark_acked();
         }
         written

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use xyloop_protocol::link::{Config, Link, Role, State, Storage};
+use xyloop_protocol::link::{Config, InFlight, Link, Role, State, Storage};
 
 /// `SplitMix64`: small, seeded, the same everywhere.
 #[derive(Clone)]
@@ -165,13 +165,16 @@ pub struct Sizes {
     pub payload: usize,
     pub receive: usize,
     pub send: usize,
+    /// Data frames in flight at most, and one.
+    pub flight: usize,
 }
 
 /// A link over leaked memory: tests are short.
 pub fn link(role: Role, sizes: Sizes, config: Config) -> Link<'static> {
     let leak = |n: usize| -> &'static mut [u8] { Box::leak(vec![0; n].into_boxed_slice()) };
     let frame = xyloop_protocol::frame::storage_len(sizes.payload).max(xyloop_protocol::link::FRAME_STORAGE_MIN);
-    let storage = Storage { frame: leak(frame), receive: leak(sizes.receive), send: leak(sizes.send) };
+    let flight = Box::leak(vec![InFlight::default(); sizes.flight].into_boxed_slice());
+    let storage = Storage { frame: leak(frame), receive: leak(sizes.receive), send: leak(sizes.send), flight };
     let max_payload = u16::try_from(sizes.payload).unwrap();
     Link::new(role, storage, Config { max_payload, ..config })
 }
