@@ -1,6 +1,8 @@
 //! Shared by the tests of the link: a seeded generator, a line that does harm, and two ends in virtual time.
 #![allow(dead_code, clippy::unwrap_used, clippy::should_implement_trait)]
 
+pub mod frames;
+
 use std::collections::VecDeque;
 
 use xyloop_protocol::link::{Config, InFlight, Link, Role, State, Storage};
