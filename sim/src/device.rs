@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use xyloop_firmware::{Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot};
+use xyloop_firmware::{
+    Board, Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot,
+};
 use xyloop_protocol::{
     frame, link,
     units::{DacCode, IqCode, Turn},
@@ -116,8 +118,16 @@ impl Memory {
     /// # Errors
     /// If worker threads cannot be started.
     pub fn device(&mut self, workers: Workers) -> Result<Device<'_>, DeviceError> {
-        let sizes = Self::sizes(&self.description);
         let board = SimulatedBoard::new(Arc::clone(&self.description), workers)?;
+        self.controller(board)
+    }
+
+    /// The device at reset over any board with the same wiring and replicas: one that records what it is told, say.
+    ///
+    /// # Errors
+    /// If the board has more replicas than the description says.
+    pub fn controller<B: Board>(&mut self, board: B) -> Result<Controller<'_, B>, DeviceError> {
+        let sizes = Self::sizes(&self.description);
         let (couplings, fields) = self.safe.split_at(sizes.couplings);
         let who = Identification {
             vendor: "xyloop",
