@@ -142,6 +142,11 @@ impl Rig {
         self.run_until(1_000_000, |rig| rig.host.session() == Some(session));
     }
 
+    /// What the device said in the first exchange.
+    pub fn peer_greeting(&self) -> &[u8] {
+        self.host.peer_greeting()
+    }
+
     /// Carries bytes and polls the device until neither end has anything to say at this moment.
     pub fn exchange(&mut self) {
         let (now, mut buffer) = (self.now(), [0; 4096]);
@@ -310,6 +315,7 @@ fn own(event: &Event<'_>) -> Owned {
                 shot: e.shot,
                 segment: e.segment,
                 generation: e.generation,
+                origin: e.origin,
                 flags: e.flags,
                 settle_us: e.settle_us,
                 residual_turn: e.residual_turn,

@@ -149,6 +149,7 @@ pub fn plan(rest: &[Segment]) -> Plan {
     segments[..2].copy_from_slice(&[Segment::Kick, Segment::Free]);
     segments[2..2 + rest.len()].copy_from_slice(rest);
     Plan {
+        run: 1,
         generation: Generation::default(),
         segments,
         kick: Kick { seed: 11, range_steps: 32_000, duration_us: 50 },
