@@ -12,7 +12,7 @@ const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096, flight: 6
 #[test]
 fn clean_line() {
     let mut world = World::new(MIDDLE, MIDDLE, 115_200, 500, Faults::NONE, 1);
-    (world.out, world.up.buffer, world.down.buffer) = (300, 512, 512);
+    (world.out, world.up.buffer_bytes, world.down.buffer_bytes) = (300, 512, 512);
     world.connect(0xABCD);
     exchange(&mut world, 300, 600_000_000);
     let (host, device) = (world.host.counters(), world.device.counters());
@@ -65,7 +65,7 @@ fn every_message_exactly_once_whatever_the_line_does() {
                     seed += 1;
                     let mut world = World::new(host, device, baud, delay, fault, seed);
                     world.out = [2048, 140, 700][seed as usize % 3];
-                    world.up.buffer = [4096, 0, 100_000][seed as usize / 3 % 3];
+                    world.up.buffer_bytes = [4096, 0, 100_000][seed as usize / 3 % 3];
                     if baud == 9_600 {
                         // One frame within 50 ms, as the design asks.
                         world.host.set_payload_limit(48);
@@ -107,11 +107,11 @@ fn an_unplugged_line_costs_time_only() {
     let (mut sent, mut got) = (0, 0);
     for round in 0..6 {
         common::feed(&mut world.host, 1, &mut sent, 1_000, longest);
-        (world.up.cut, world.down.cut) = (round % 2 == 0, round % 3 == 0);
+        (world.up.unplugged, world.down.unplugged) = (round % 2 == 0, round % 3 == 0);
         world.run_until(world.now_us + 20_000_000);
         common::drain(&mut world.device, 1, &mut got, longest, usize::MAX);
     }
-    (world.up.cut, world.down.cut) = (false, false);
+    (world.up.unplugged, world.down.unplugged) = (false, false);
     let back = world.now_us;
     while got < sent {
         world.step(back + 3_000_000);

@@ -40,13 +40,13 @@ fn greetings_travel_and_the_open_is_repeated_until_answered() {
     let long = [7; GREETING_MAX];
     world.device.set_greeting(&long).unwrap();
     assert!(world.device.set_greeting(&[0; GREETING_MAX + 1]).is_err());
-    world.up.cut = true;
+    world.up.unplugged = true;
     world.host.connect(42, b"it is me", world.now_us).unwrap();
     assert_eq!(world.host.send(b"x"), Err(SendError::NotConnected));
     world.run_until(world.now_us + 1_050_000);
     assert_eq!(world.host.counters().frames_out, 11);
     assert_eq!(world.host.state(), State::Connecting { session: 42 });
-    world.up.cut = false;
+    world.up.unplugged = false;
     world.run_until(world.now_us + 200_000);
     assert_eq!(world.host.state(), State::Connected { session: 42 });
     assert_eq!(world.device.state(), State::Connected { session: 42 });
@@ -254,10 +254,10 @@ fn close_reaches_the_other_end_both_ways_even_if_the_first_one_is_lost() {
         world.run_until(world.now_us + 10_000);
         assert!(world.host.all_acked() && world.device.all_acked());
         if by_host {
-            world.up.cut = true;
+            world.up.unplugged = true;
             world.host.close();
             world.run_until(world.now_us + 10_000);
-            world.up.cut = false;
+            world.up.unplugged = false;
             world.device.send(b"more").unwrap();
             world.run_until(world.now_us + 1_000_000);
             assert_eq!(world.host.state(), State::Closed { session: 42, by_peer: false });
@@ -296,7 +296,7 @@ fn lengths_that_cannot_fit_are_refused_at_both_ends() {
 
     // A peer that announces too much all the same.
     let sent: u32 = 48 + 2 + 2;
-    let mut probe = Line::new(921_600, 0, Faults::NONE, 1);
+    let mut probe = Line::new(Role::Host, 921_600, 0, Faults::NONE, 1);
     probe.record = Some(Vec::new());
     std::mem::swap(&mut world.up, &mut probe);
     world.up.record = Some(Vec::new());
@@ -326,7 +326,7 @@ fn keep_alives_keep_coming_and_are_heard() {
     let device = world.device.counters();
     assert!((70..80).contains(&(device.frames_in)), "{device:?}");
     assert!((16..22).contains(&device.frames_out), "{device:?}");
-    world.up.cut = true;
+    world.up.unplugged = true;
     let heard = world.device.last_heard_us();
     world.run_until(world.now_us + 300_000);
     assert!(world.device.last_heard_us() <= heard.map(|h| h + 51_500));
@@ -417,10 +417,10 @@ fn storage_and_output_of_any_length_are_survived() {
 #[test]
 fn a_second_attempt_with_the_same_number_replaces_the_first() {
     let mut world = world(12);
-    world.down.cut = true;
+    world.down.unplugged = true;
     world.host.connect(42, b"first", world.now_us).unwrap();
     world.run_until(world.now_us + 50_000);
-    world.down.cut = false;
+    world.down.unplugged = false;
     world.connect(42);
     assert_eq!(world.device.peer_greeting(), b"host");
 }

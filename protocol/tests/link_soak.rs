@@ -45,7 +45,7 @@ fn soak(seed: u64) {
     let context = format!("seed {seed} {host:?} {device:?} {fault:?} {baud} {delay}");
     let mut world = World::with(link(Role::Host, host, a), link(Role::Device, device, b), baud, delay, fault, seed);
     world.out = 140 + rng.below(3_000);
-    world.up.buffer = rng.below(20_000) as u64;
+    world.up.buffer_bytes = rng.below(20_000) as u64;
     world.connect(seed as u32);
     let (up, down) = (world.host.longest_message(), world.device.longest_message());
     let count = 60;

@@ -3,14 +3,16 @@
 //! Sizes are the agreed payload, its half, its quarter, … down to [`SMALLEST`]. For each, the frames that arrived and
 //! that were lost are counted; old counts fade. A neighbouring size that has hardly been tried is hoped to do well and
 //! tried: a smaller one as if every byte were at risk alike (half the frame survives with the square root of the
-//! chance), a larger one as if frames were lost whatever their size. A few frames then tell which it is. So a clean
-//! line has the largest frames, a line with many bit errors the smallest that pay, and one that loses whole frames
-//! keeps them large.
+//! chance), a larger one, unless the line is really bad, as if frames were lost whatever their size. A few frames then
+//! tell which it is. So a clean line has the largest frames, a line with many bit errors the smallest that pay, and one
+//! that loses whole frames keeps them large.
 
 use crate::frame::{CRC_LEN, HEADER_LEN};
 
 /// No smaller frames are tried, in bytes of payload.
 const SMALLEST: usize = 32;
+/// The first frames of a session are no larger: on a bad line, large ones would all be lost before anything is known.
+const FIRST: usize = 512;
 /// Sizes: 65 535 halved until it is below [`SMALLEST`].
 const SIZES: usize = 12;
 /// Bytes of a frame beside its payload: header, CRC, delimiters, COBS.
@@ -58,7 +60,11 @@ pub(super) struct FrameSizer {
 
 impl FrameSizer {
     pub fn new(largest: usize) -> Self {
-        Self { largest: largest.max(1), index: 0, outcomes: [Outcomes::default(); SIZES], since_fade: 0 }
+        let mut new = Self { largest: largest.max(1), index: 0, outcomes: [Outcomes::default(); SIZES], since_fade: 0 };
+        while new.payload() > FIRST && new.exists(new.index + 1) {
+            new.index += 1;
+        }
+        new
     }
 
     /// Payload of a Data frame, in bytes.
@@ -100,6 +106,13 @@ impl FrameSizer {
         }
     }
 
+    /// Nothing is heard any more: where no large frame survives, no acknowledgement would ever tell.
+    pub fn shrink(&mut self) {
+        if self.exists(self.index + 1) {
+            self.index += 1;
+        }
+    }
+
     /// Moves to a neighbour if that clearly promises more.
     fn choose(&mut self) {
         let here = self.outcomes[self.index];
@@ -123,12 +136,18 @@ impl FrameSizer {
         }
         if let Some(larger) = self.index.checked_sub(1) {
             let seen = self.outcomes[larger];
-            let expected = if seen.seen() < ENOUGH { chance } else { seen.chance() };
+            let hoped = if chance > ONE / 4 * 3 { chance } else { square(chance) };
+            let expected = if seen.seen() < ENOUGH { hoped } else { seen.chance() };
             if yields(larger, expected) > now {
                 self.index = larger;
             }
         }
     }
+}
+
+/// Square of a chance.
+fn square(chance: u32) -> u32 {
+    (u64::from(chance) * u64::from(chance) / u64::from(ONE)) as u32
 }
 
 /// Square root of a chance.
@@ -163,8 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_line_keeps_the_largest_frames() {
+    fn a_clean_line_soon_has_the_largest_frames_and_keeps_them() {
         let mut sizer = FrameSizer::new(4096);
+        assert_eq!(sizer.payload(), 512);
+        run(&mut sizer, 3 * usize::from(ENOUGH), |_| 1.0);
+        assert_eq!(sizer.payload(), 4096);
         run(&mut sizer, 1000, |_| 1.0);
         assert_eq!(sizer.payload(), 4096);
     }

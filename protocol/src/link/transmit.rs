@@ -6,6 +6,9 @@ use super::engine::Engine;
 use super::send::Segment;
 use crate::frame::{self, Header, Kind};
 
+/// No smaller probes are sent, in bytes of payload.
+const LEAST_PROBE: usize = 16;
+
 /// The caller's output slice and how much of it is filled.
 struct Writer<'o> {
     out: &'o mut [u8],
@@ -79,6 +82,12 @@ impl Engine<'_> {
         self.payload().min(self.send.window() / 4)
     }
 
+    /// Payload of a probe, in bytes: halved with every time-out in a row but the first. On a line on which no large frame
+    /// survives, nothing is heard that would tell so; a small one gets through.
+    fn probe_payload(&self) -> usize {
+        (self.payload() >> self.rtt.time_outs().saturating_sub(1)).max(LEAST_PROBE.min(self.payload()))
+    }
+
     fn run_timer(&mut self) {
         if !self.connected() || self.timer.is_none_or(|at| self.now_us < at) {
             return;
@@ -87,6 +96,9 @@ impl Engine<'_> {
         if !self.send.resending() && (self.send.outstanding() > 0 || self.send.blocked()) {
             bump(&mut self.counters.timeouts);
             self.rtt.back_off();
+            if self.rtt.time_outs() > 1 {
+                self.sizer.shrink();
+            }
             self.probe_due = true;
         }
         self.arm();
@@ -148,9 +160,11 @@ impl Engine<'_> {
         }
         if self.probe_due {
             // With nothing to repeat (the peer has no room, say) an empty frame asks for an acknowledgement.
-            let probe = self.send.probe(writer.most(self.payload()));
+            let probe = self.send.probe(writer.most(self.probe_payload()));
             if self.write_data(writer, probe) {
                 self.probe_due = false;
+                // Nothing was heard of it for so long that it counts as lost.
+                self.sizer.note(probe.map_or(0, |probe| probe.len), false);
                 bump(&mut self.counters.resends);
             }
         }
