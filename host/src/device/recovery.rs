@@ -38,8 +38,8 @@ enum Attempt {
 struct Failed {
     reason: String,
     transport: Option<Transport>,
-    /// The device said that it does not know a session that had been in force.
-    forgotten: bool,
+    /// Whether the device said that it does not know a session that had been in force; `None` if there was no session.
+    forgotten: Option<bool>,
 }
 
 impl Client {
@@ -61,11 +61,11 @@ impl Client {
             self.place(),
             line.reason
         );
-        // Once true, true until the run goes on: the device may answer only at the second attempt.
+        // Of the last session there was: the device may answer only at the second attempt.
         let mut forgotten = false;
         let mut pause = FIRST_PAUSE;
         loop {
-            forgotten |= line.forgotten;
+            forgotten = line.forgotten.unwrap_or(forgotten);
             let attempt = tokio::select! {
                 biased;
                 () = stop.wait() => return Err(DeviceError::Interrupted),
@@ -97,7 +97,7 @@ impl Client {
 
     fn failed(&self, end: End) -> Failed {
         // A session in which nothing was ever said may have been replaced by an Open of ours that came late.
-        let forgotten = end.cause == Cause::Forgotten && self.session.answered;
+        let forgotten = Some(end.cause == Cause::Forgotten && self.session.answered);
         Failed { reason: end.cause.to_string(), transport: end.transport, forgotten }
     }
 
@@ -117,7 +117,7 @@ impl Client {
         let connection = match opened {
             Ok(connection) => connection,
             Err(NotOpened { error, transport }) if passes(&error) => {
-                return Attempt::Again(Failed { reason: error.to_string(), transport, forgotten: false });
+                return Attempt::Again(Failed { reason: error.to_string(), transport, forgotten: None });
             }
             Err(NotOpened { error, .. }) => return Attempt::Refused(error),
         };
