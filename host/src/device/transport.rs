@@ -1,8 +1,10 @@
-//! Ways to a device: in this process, over a serial port or pty, over TCP. Nothing else in the host knows them apart.
+//! A stream of bytes to and from a device: the line itself, without any idea of what travels. Nothing else in the host
+//! knows the kinds apart; how a line is opened, and opened again, is said by a [`Way`](super::Way).
 
 use std::{
     io,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -11,14 +13,12 @@ use tokio::{
     net::TcpStream,
     sync::mpsc,
 };
-use tokio_serial::{SerialPortBuilderExt, SerialStream};
+use tokio_serial::SerialStream;
 use xyloop_sim::{Description, Embedded};
 
-use super::DeviceError;
-use crate::config::Port;
+use super::{DeviceError, connection::fresh_number};
 
 /// A stream of bytes to and from a device.
-#[derive(Debug)]
 pub struct Transport {
     stream: Stream,
     /// What the user called it.
@@ -27,67 +27,38 @@ pub struct Transport {
     pub baud: Option<u32>,
 }
 
-#[derive(Debug)]
-enum Stream {
+pub(super) enum Stream {
     Embedded(InProcess),
     Serial(SerialStream),
     Tcp(TcpStream),
+    Other(Box<dyn Line>),
+}
+
+/// Whatever carries bytes both ways.
+pub(super) trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Transport({})", self.place)
+    }
 }
 
 impl Transport {
-    /// Opens the way to a device. `embedded` is what is started where the port is `sim`.
-    ///
-    /// # Errors
-    /// If the port is not there, in use, not permitted, no port, or nobody listens.
-    pub async fn open(port: &Port, baud: u32, embedded: Option<Description>) -> Result<Self, DeviceError> {
-        let place = port.to_string();
-        Ok(match port {
-            Port::Sim => {
-                let description = embedded.ok_or(DeviceError::NothingToSimulate)?;
-                Self { stream: Stream::Embedded(InProcess::start(description)?), place, baud: None }
-            }
-            Port::Tcp(address) => {
-                let stream = TcpStream::connect(address)
-                    .await
-                    .map_err(|error| DeviceError::NoListener { place: place.clone(), reason: error.to_string() })?;
-                let _ = stream.set_nodelay(true);
-                Self { stream: Stream::Tcp(stream), place, baud: None }
-            }
-            Port::Serial(path) => {
-                let wanted = path.clone();
-                // Opening may block (a modem line, a slow adapter): not on the runtime's threads.
-                let opened = tokio::task::spawn_blocking(move || open_serial(&wanted, baud)).await;
-                let stream =
-                    opened.map_err(|error| DeviceError::Open { place: place.clone(), reason: error.to_string() })??;
-                Self { stream: Stream::Serial(stream), place, baud: (baud > 0).then_some(baud) }
-            }
-        })
+    pub(super) fn new(stream: Stream, place: String, baud: Option<u32>) -> Self {
+        Self { stream, place, baud }
     }
-}
 
-fn open_serial(path: &std::path::Path, baud: u32) -> Result<SerialStream, DeviceError> {
-    use tokio_serial::ErrorKind;
-    let name = path.to_string_lossy();
-    let port = || path.to_owned();
-    if let Err(error) = std::fs::metadata(path)
-        && error.kind() == io::ErrorKind::NotFound
-        && !name.starts_with("COM")
-    {
-        let available = tokio_serial::available_ports().unwrap_or_default();
-        return Err(DeviceError::NoPort {
-            path: port(),
-            available: available.into_iter().map(|found| found.port_name).collect(),
-        });
+    /// Any stream: a tunnel, a test's own line. `place` names it in messages, `baud` is its line rate in bits per second,
+    /// if it has one.
+    pub fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        place: impl Into<String>,
+        baud: Option<u32>,
+    ) -> Self {
+        Self::new(Stream::Other(Box::new(stream)), place.into(), baud)
     }
-    // A rate of 0 leaves the line's settings alone, as ptys on some systems require.
-    tokio_serial::new(name.as_ref(), baud).open_native_async().map_err(|error| match error.kind() {
-        ErrorKind::Io(io::ErrorKind::PermissionDenied) => DeviceError::Permission { path: port() },
-        // Exclusive access is a lock on the port: what exists and is "no device" is held by somebody else.
-        ErrorKind::NoDevice | ErrorKind::Io(io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock) => {
-            DeviceError::Busy { path: port() }
-        }
-        _ => DeviceError::NotAPort { path: port(), reason: error.to_string() },
-    })
 }
 
 impl AsyncRead for Transport {
@@ -96,6 +67,7 @@ impl AsyncRead for Transport {
             Stream::Embedded(stream) => stream.poll_read(cx, buf),
             Stream::Serial(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -106,6 +78,7 @@ impl AsyncWrite for Transport {
             Stream::Embedded(stream) => Poll::Ready(stream.write(bytes)),
             Stream::Serial(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -114,6 +87,7 @@ impl AsyncWrite for Transport {
             // A serial flush waits for the line (tcdrain) and would block: acknowledgements say what has arrived.
             Stream::Embedded(_) | Stream::Serial(_) => Poll::Ready(Ok(())),
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -121,38 +95,50 @@ impl AsyncWrite for Transport {
         match &mut self.stream {
             Stream::Embedded(_) | Stream::Serial(_) => Poll::Ready(Ok(())),
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
 
-/// The embedded simulated device, with a channel in each direction.
-struct InProcess {
+/// The embedded simulated device. It lives as long as somebody holds this, however often its line is cut and opened.
+pub(super) struct EmbeddedDevice {
     device: Embedded,
-    received: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// What the device sends; with the stream that is open, if one is.
+    received: Mutex<Option<mpsc::UnboundedReceiver<Vec<u8>>>>,
+}
+
+impl EmbeddedDevice {
+    /// Starts it.
+    pub fn start(description: Description) -> Result<Arc<Self>, DeviceError> {
+        // The link's window bounds what is under way; the channel itself need not.
+        let (sender, received) = mpsc::unbounded_channel();
+        let device = Embedded::start(description, fresh_number(), move |bytes| {
+            let _ = sender.send(bytes);
+        })?;
+        Ok(Arc::new(Self { device, received: Mutex::new(Some(received)) }))
+    }
+}
+
+/// The line to the embedded simulated device: a channel in each direction.
+pub(super) struct InProcess {
+    device: Arc<EmbeddedDevice>,
+    received: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
     /// Bytes of a received piece that did not fit the reader's buffer.
     rest: Vec<u8>,
     taken: usize,
 }
 
-impl std::fmt::Debug for InProcess {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InProcess")
-    }
-}
-
 impl InProcess {
-    fn start(description: Description) -> Result<Self, DeviceError> {
-        // The link's window bounds what is under way; the channel itself need not.
-        let (sender, received) = mpsc::unbounded_channel();
-        let device = Embedded::start(description, super::connection::fresh_number(), move |bytes| {
-            let _ = sender.send(bytes);
-        })?;
-        Ok(Self { device, received, rest: Vec::new(), taken: 0 })
+    /// The line, unless it is open already.
+    pub fn open(device: &Arc<EmbeddedDevice>) -> Option<Self> {
+        let received = device.received.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Self { device: Arc::clone(device), received: Some(received), rest: Vec::new(), taken: 0 })
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.taken == self.rest.len() {
-            match ready!(self.received.poll_recv(cx)) {
+            let Some(received) = &mut self.received else { return Poll::Ready(Ok(())) };
+            match ready!(received.poll_recv(cx)) {
                 Some(bytes) => (self.rest, self.taken) = (bytes, 0),
                 None => return Poll::Ready(Ok(())), // End of stream: the device's thread is gone.
             }
@@ -165,6 +151,12 @@ impl InProcess {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.device.send(bytes.to_vec()) { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        if self.device.device.send(bytes.to_vec()) { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        *self.device.received.lock().unwrap_or_else(PoisonError::into_inner) = self.received.take();
     }
 }
