@@ -144,9 +144,10 @@ impl InProcess {
     fn start(description: Description) -> Result<Self, DeviceError> {
         // The link's window bounds what is under way; the channel itself need not.
         let (sender, received) = mpsc::unbounded_channel();
-        let device = Embedded::start(description, super::connection::fresh_number(), move |bytes| {
+        let device = Embedded::start(description, super::connection::fresh_number())?;
+        device.connect(move |bytes| {
             let _ = sender.send(bytes);
-        })?;
+        });
         Ok(Self { device, received, rest: Vec::new(), taken: 0 })
     }
 
