@@ -6,8 +6,8 @@ use std::{net::TcpStream, path::Path};
 use xyloop_tests::{Bench, Served, small};
 
 /// A bit of everything that a host has to put up with in one connection.
-const FAULTS: &str = "bit-error=1e-6,drop=0.02,insert=0.01,duplicate=0.03,reorder=0.03,truncate=0.01,burst=0.005,\
-                      stall=0.005,stall-ms=60,seed=7";
+const FAULTS: &str = "bit-error=2e-6,drop=0.06,insert=0.03,duplicate=0.1,reorder=0.1,truncate=0.03,burst=0.03,\
+                      stall=0.02,stall-ms=60,seed=7";
 
 /// Ends a served device with Ctrl-C; what it has said on stderr.
 fn end(served: Served) -> String {
@@ -20,7 +20,7 @@ fn faults_on_the_line_change_no_byte_of_the_result() {
     let bench = Bench::new();
     let clean = bench.train(&[]);
     let served = bench.serve(&small(), &["--tcp", "--fault", FAULTS, "--trace", "line.pcap"]);
-    served.process.wait_for_stderr("faults on the line, both directions: bit-error=1e-6,drop=0.02,");
+    served.process.wait_for_stderr("faults on the line, both directions: bit-error=2e-6,drop=0.06,");
     let run = bench.train(&["--device", &served.place]);
     run.expect_same_result(&clean, FAULTS);
     run.expect_same_rows(&clean, FAULTS);
