@@ -120,7 +120,10 @@ fn controllers() -> io::Result<()> {
     let shots = [Op::Shoot as u8, 5, then, Op::Wait as u8, 6, 255];
     let scripts: [(&str, Vec<u8>); 10] = [
         ("shots", vec![]),
-        ("silence", vec![Op::Cut as u8, 1, then, Op::Wait as u8, 11, 255, Op::Cut as u8, 1, then, Op::Wait as u8, 9, 9]),
+        (
+            "silence",
+            vec![Op::Cut as u8, 1, then, Op::Wait as u8, 11, 255, Op::Cut as u8, 1, then, Op::Wait as u8, 9, 9],
+        ),
         ("results-wait", vec![Op::Cut as u8, 0, then, Op::Wait as u8, 10, 150, Op::Cut as u8, 0, then]),
         ("fault", vec![Op::Fail as u8, 5, 3, 0, then, Op::Wait as u8, 6, 200, Op::Ask as u8, 12, then]),
         ("again", vec![Op::Connect as u8, then, Op::Plan as u8, then]),
@@ -172,7 +175,10 @@ fn configs() -> io::Result<()> {
         ("set-array", &["rig.lattice.outputs=[[15, 3]]", "rig.lattice.inputs=[[5], [6, 6]]"]),
         ("set-table", &["settle={min_us = 1}", "train=3", "name.x=3"]),
         ("set-number", &["train.nudge.beta=nan", "train.optimiser.epsilon=1e999", "kick.range=-inf"]),
-        ("set-rig", &["rig.lattice.geometry=\"offsets\"", "rig.lattice.offsets=[[0, 1], [1, 0]]", "rig.device.port=sim"]),
+        (
+            "set-rig",
+            &["rig.lattice.geometry=\"offsets\"", "rig.lattice.offsets=[[0, 1], [1, 0]]", "rig.device.port=sim"],
+        ),
         ("set-layers", &["rig.lattice={geometry = \"layered\", layers = [4, 30, 3]}", "task.kind=iris"]),
     ] {
         write("config", name, &config::joined("", "", sets))?;

@@ -22,8 +22,8 @@ pub mod link;
 pub mod memory;
 pub mod payload;
 pub mod run_folder;
-pub mod script;
 mod scratch;
+pub mod script;
 pub mod wire;
 
 /// A target's name and body.

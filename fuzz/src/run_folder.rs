@@ -120,7 +120,8 @@ impl Place {
             counts: StopCounts::default(),
         };
         folder.write_stop(&stop).expect("a right stop");
-        let evaluation = Evaluation { evaluations: 4, right: 4, confusion: vec![vec![2, 0]; 2], ..Evaluation::default() };
+        let evaluation =
+            Evaluation { evaluations: 4, right: 4, confusion: vec![vec![2, 0]; 2], ..Evaluation::default() };
         folder.write_evaluation(&evaluation).expect("a right evaluation");
         let parameters = FinalParameters {
             couplings: vec![0.5, -0.25],

@@ -90,11 +90,7 @@ impl DeviceMemory {
             boot_id: 5,
             wiring: WIRING,
             deadman_ms: (DEADMAN_US / 1000) as u16,
-            safe: SafeTable {
-                couplings: &self.safe_couplings,
-                fields: &self.safe_fields,
-                inputs: &self.safe_inputs,
-            },
+            safe: SafeTable { couplings: &self.safe_couplings, fields: &self.safe_fields, inputs: &self.safe_inputs },
         };
         let storage = Storage {
             link: self.link.storage(),
