@@ -71,7 +71,7 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         (None, port) => Way::new(&port.clone().unwrap_or_default(), config::Serial::default().baud, None)?,
     };
     let expected = known.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
-    let mut client = Client::connect_any(way, expected.map_or(0, |(_, hash)| hash)).await?;
+    let mut client = Client::connect_any(place.around(way)?, expected.map_or(0, |(_, hash)| hash)).await?;
     let status = client.status().await?;
     let (identity, link) = (client.identity().clone(), client.figures());
     let place = client.place().to_owned();
@@ -134,7 +134,7 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
 async fn clear(place: &Place) -> anyhow::Result<bool> {
     let port = place.device.clone().unwrap_or_default();
     let way = Way::new(&port, config::Serial::default().baud, None)?;
-    let mut client = Client::connect_any(way, 0).await?;
+    let mut client = Client::connect_any(place.around(way)?, 0).await?;
     client.clear().await?;
     let status = client.status().await?;
     println!("{}: {}", client.place(), state_in_words(&status.state));

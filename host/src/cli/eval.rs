@@ -57,7 +57,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             folder.path().display()
         );
     }
-    let connected = connect(&config, &array).await;
+    let connected = connect(&config, &array, &arguments.place).await;
     let mut client = match &arguments.place.device {
         Some(_) => connected?,
         None => connected.with_context(|| {

@@ -10,15 +10,17 @@ mod train;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use xyloop::{
     config::{ConfigError, Port},
-    device::DeviceError,
+    device::{Client, DeviceError, Way},
     run::RunError,
     train::TrainError,
 };
-use xyloop_sim::serve::ServeError;
+use xyloop_protocol::adversary::Faults;
+use xyloop_sim::serve::{Recorder, ServeError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +74,38 @@ struct Place {
     /// `sim` (embedded), `tcp://HOST:PORT` or a serial port such as /dev/serial/by-id/…; default: what the rig file says.
     #[arg(long, value_name = "PLACE")]
     device: Option<Port>,
+    /// Put faults on the line at this end, e.g. bit-error=1e-4,drop=0.05,seed=7 (`xyloop sim serve --help` lists them).
+    #[arg(long, value_name = "SPEC")]
+    fault: Option<Faults>,
+    /// Record the line as this end sees it into this file (pcap); `xyloop device trace` prints it.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+impl Place {
+    /// Puts what is asked for around the line.
+    fn around(&self, way: Way) -> anyhow::Result<Way> {
+        if let Some(faults) = &self.fault {
+            eprintln!("faults on the line: {faults}");
+        }
+        let recorder = self
+            .trace
+            .as_deref()
+            .map(|path| Recorder::start(path).with_context(|| format!("cannot record to {}", path.display())));
+        let recorder = recorder.transpose()?;
+        Ok(if self.fault.is_some() || recorder.is_some() {
+            way.with(&self.fault.unwrap_or_default(), recorder)
+        } else {
+            way
+        })
+    }
+
+    /// Says what was done to the line, if something was asked for.
+    fn report_faults(&self, client: &Client) {
+        if let (Some(_), Some([to_device, to_host])) = (&self.fault, client.faults()) {
+            eprintln!("faults done: {to_device} to the device; {to_host} to the host");
+        }
+    }
 }
 
 /// Parses, runs, reports.

@@ -50,7 +50,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let array = Array::new(&config.rig)?;
     let task = Task::from_settings(&config.experiment.task)?;
     let mut trainer = Trainer::new(&config.experiment, &array, &task)?;
-    let mut client = connect(&config, &array).await?;
+    let mut client = connect(&config, &array, &arguments.place).await?;
     let started = Instant::now();
     let folder = RunFolder::create(&config.experiment.log.dir, &config.experiment.name)?;
     record(&folder, &config, &task, &client)?;
@@ -69,6 +69,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let mut totals = StopCounts::default();
     let ran = train_and_judge(&config, &array, &task, &mut trainer, &mut client, &log, &stop, &mut totals).await;
     let place = client.place().to_owned();
+    arguments.place.report_faults(&client);
     // Whatever happened: outputs safe, what was logged on disk.
     client.close().await;
     let logged = log.finish().await;
@@ -106,9 +107,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 }
 
 /// Connects to the rig's device, refusing any other.
-pub async fn connect(config: &Config, array: &Array) -> anyhow::Result<Client> {
+pub async fn connect(config: &Config, array: &Array, place: &Place) -> anyhow::Result<Client> {
     let rig = &config.rig;
-    let way = Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?;
+    let way = place.around(Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?)?;
     let words = format!(
         "{} sites, {} couplings, {} inputs, {} outputs",
         array.graph.len(),

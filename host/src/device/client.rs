@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use xyloop_protocol::{
+    adversary::FaultCounts,
     crc::Crc32c,
     message::{self, Block, Bytes, Command, Contrast, Generation, Limits, Plan, Report, Stage, State, Status},
     units::{DacCode, ShotId},
@@ -198,6 +199,11 @@ impl Client {
     /// What the user called the way to it.
     pub fn place(&self) -> &str {
         self.way.place()
+    }
+
+    /// The faults that were put on the line on purpose, to the device and to the host, if any were asked for.
+    pub fn faults(&self) -> Option<[FaultCounts; 2]> {
+        self.way.faults()
     }
 
     /// The link's figures over all connections, as of a moment ago.

@@ -10,6 +10,7 @@
 //! or the host suspended on the way. Each shot's result is handed out once, and only if it was measured under the plan,
 //! couplings and sample that were asked for.
 
+mod around;
 mod batch;
 mod client;
 mod connection;

@@ -12,10 +12,12 @@ use std::{
 
 use tokio::net::TcpStream;
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
-use xyloop_sim::Description;
+use xyloop_protocol::adversary::{FaultCounts, Faults};
+use xyloop_sim::{Description, serve::Recorder};
 
 use super::{
     DeviceError, Transport,
+    around::Around,
     transport::{EmbeddedDevice, InProcess, Stream},
 };
 use crate::config::Port;
@@ -36,6 +38,7 @@ pub trait Opener: Send + Sync {
 pub struct Way {
     place: String,
     kind: Kind,
+    around: Option<Around>,
 }
 
 enum Kind {
@@ -57,12 +60,24 @@ impl Way {
             Port::Tcp(address) => Kind::Tcp(address.clone()),
             Port::Serial(path) => Kind::Serial { path: path.clone(), baud },
         };
-        Ok(Self { place: port.to_string(), kind })
+        Ok(Self { place: port.to_string(), kind, around: None })
     }
 
     /// Whatever way an opener knows; `place` names it in messages.
     pub fn through(opener: impl Opener + 'static, place: impl Into<String>) -> Self {
-        Self { place: place.into(), kind: Kind::Other(Box::new(opener)) }
+        Self { place: place.into(), kind: Kind::Other(Box::new(opener)), around: None }
+    }
+
+    /// Puts faults on every line that is opened from now on, and records what the host sees of them.
+    #[must_use]
+    pub fn with(mut self, faults: &Faults, recorder: Option<Recorder>) -> Self {
+        self.around = Some(Around::new(faults, recorder));
+        self
+    }
+
+    /// The faults that were put on the line so far, to the device and to the host; `None` if none were asked for.
+    pub fn faults(&self) -> Option<[FaultCounts; 2]> {
+        self.around.as_ref().map(Around::counts)
     }
 
     /// What the user called it.
@@ -97,12 +112,10 @@ impl Way {
             }
             Kind::Other(opener) => opener.open().await?,
         };
-        Ok(Self::dressed(transport))
-    }
-
-    /// Every line that was opened goes through here: the one place for what is to be put around it.
-    fn dressed(transport: Transport) -> Transport {
-        transport
+        Ok(match &self.around {
+            Some(around) => around.put_around(transport),
+            None => transport,
+        })
     }
 }
 

@@ -19,6 +19,7 @@ mod tcp;
 
 pub use embedded::Embedded;
 pub use line::LineReport;
+pub use recorder::Recorder;
 pub use served::Served;
 
 use std::path::PathBuf;

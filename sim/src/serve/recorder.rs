@@ -1,4 +1,4 @@
-//! Records the line from a thread of its own: the loop never waits for a disk.
+//! Records a line from a thread of its own: who carries its bytes never waits for a disk.
 
 use std::{
     fs::File,
@@ -11,16 +11,14 @@ use std::{
 
 use xyloop_protocol::{adversary::Tracer, link::Role};
 
-use super::ServeError;
-
 /// Pieces that wait for the disk, each at most as long as what is read from a host at once.
 const WAITING: usize = 1024;
 
 /// Microseconds of Unix time, sender, bytes.
 type Piece = (u64, Role, Vec<u8>);
 
-/// A recording in the making.
-pub(super) struct Recorder {
+/// A recording in the making, in the format of [`Tracer`]; stamped with the system's time.
+pub struct Recorder {
     pieces: SyncSender<Piece>,
     writer: JoinHandle<io::Result<()>>,
     /// Unix time and our clock at the same moment: the stamps never go back, whatever is done to the system's clock.
@@ -30,15 +28,15 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Begins a recording in a new file, or over an old one.
-    pub fn start(path: &Path) -> Result<Self, ServeError> {
-        let failed = |source| ServeError::Trace { path: path.to_owned(), source };
-        let file = File::create(path).map_err(failed)?;
-        let mut tracer = Tracer::new(BufWriter::new(file)).map_err(failed)?;
+    ///
+    /// # Errors
+    /// If the file cannot be made, or the system gives no thread.
+    pub fn start(path: &Path) -> io::Result<Self> {
+        let mut tracer = Tracer::new(BufWriter::new(File::create(path)?))?;
         // So that an empty recording is one, too, even after `kill -9`.
-        tracer.flush().map_err(failed)?;
+        tracer.flush()?;
         let (pieces, queue) = mpsc::sync_channel(WAITING);
-        let writer =
-            thread::Builder::new().name("recorder".into()).spawn(move || write(&mut tracer, &queue)).map_err(failed)?;
+        let writer = thread::Builder::new().name("recorder".into()).spawn(move || write(&mut tracer, &queue))?;
         let unix_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         Ok(Self { pieces, writer, epoch: (unix_us, Instant::now()), lost: 0 })
     }

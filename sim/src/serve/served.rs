@@ -112,7 +112,8 @@ impl Served {
     /// # Errors
     /// [`ServeError::Trace`] if the file cannot be made.
     pub fn with_trace(mut self, path: &Path) -> Result<Self, ServeError> {
-        self.line.recorder = Some(Recorder::start(path)?);
+        let recorder = Recorder::start(path).map_err(|source| ServeError::Trace { path: path.to_owned(), source })?;
+        self.line.recorder = Some(recorder);
         Ok(self)
     }
 
