@@ -103,10 +103,10 @@ pub fn damaged() -> String {
     };
     case("A B", &[a.clone(), b.clone()].concat());
     case("A B with one 00 between them", &[&a[..last], &b[..]].concat());
-    case("one bit of A inverted (byte 10)", &changed(10, a[10] ^ 1));
-    case("a byte of A became 00 (byte 10)", &changed(10, 0));
+    case("one bit of A inverted (byte 3)", &changed(3, a[3] ^ 1));
+    case("a byte of A became 00 (byte 4)", &changed(4, 0));
     case("the last 00 of A became 55", &changed(last, 0x55));
-    case("a byte of A is missing (byte 10)", &[&a[..10], &a[11..], &b].concat());
+    case("a byte of A is missing (byte 4)", &[&a[..4], &a[5..], &b].concat());
     case("A cut off after byte 10", &[&a[..10], &b].concat());
     case("90 bytes 55 in front, storage for 83", &[&[0x55; 90][..], &a, &b].concat());
     fenced(&text)
