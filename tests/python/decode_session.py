@@ -535,6 +535,24 @@ def plan_bytes(data):
     return data[reader.at :]
 
 
+# Chapter 4: the greeting.
+
+
+def greeted(greeting):
+    if len(greeting) < 20:
+        return None
+    schema_hash, wiring_hash, boot_id = struct.unpack_from("<8sQI", greeting)
+    length = greeting[20] if len(greeting) > 20 else 0
+    serial = greeting[21 : 21 + length]
+    if length > 64 or len(serial) < length:
+        return None
+    try:
+        serial = serial.decode()
+    except UnicodeDecodeError:
+        return None
+    return {"schema_hash": schema_hash, "wiring_hash": f"{wiring_hash:016x}", "boot_id": boot_id, "serial": serial}
+
+
 # Chapter 2: sessions.
 
 
@@ -601,26 +619,13 @@ class Line:
             return
         if self.session:
             self.session.end()
-        fields = struct.unpack_from("<8sQI", greeting) if len(greeting) >= 20 else (b"", 0, 0)
-        boot_id = fields[2]
-        if self.device is None or self.device.boot_id != boot_id:
-            self.device = Device(boot_id)
-        serial = greeting[21 : 21 + greeting[20]].decode() if len(greeting) > 20 else ""
+        said = greeted(greeting)
+        if self.device is None or said is None or self.device.boot_id != said["boot_id"]:
+            self.device = Device(said and said["boot_id"])
         streams = (Stream(self.open[1], credit), Stream(frame.ack, self.open_credit))
         self.session = Session(self.open[0], streams, self.device)
         self.sessions += 1
-        self.emit(
-            time_us,
-            HOST,
-            "Session",
-            {
-                "session": frame.session,
-                "schema_hash": fields[0].hex(),
-                "wiring_hash": f"{fields[1]:016x}",
-                "boot_id": boot_id,
-                "serial": serial,
-            },
-        )
+        self.emit(time_us, HOST, "Session", {"session": frame.session, "greeting": said})
 
     def reset(self, time_us, side, frame):
         """Chapter 2.3. What the old session still says does not count any more."""

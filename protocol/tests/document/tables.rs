@@ -86,9 +86,9 @@ pub fn flags() -> String {
 
 pub fn constants() -> String {
     let (host, device) = (Config::host(), Config::device());
-    let ms = |host_us: u32, device_us: u32| match host_us == device_us {
-        true => format!("{} ms", host_us / 1000),
-        false => format!("host {} ms, device {} ms", host_us / 1000, device_us / 1000),
+    let ms = |host_us: u32, device_us: u32| {
+        let (host_ms, device_ms) = (host_us / 1000, device_us / 1000);
+        if host_ms == device_ms { format!("{host_ms} ms") } else { format!("host {host_ms} ms, device {device_ms} ms") }
     };
     let rows = [
         ("wire version", WIRE_VERSION.to_string()),

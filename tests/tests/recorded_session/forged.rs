@@ -191,7 +191,7 @@ pub fn recordings() -> Vec<(Vec<u8>, Option<&'static str>)> {
     };
     let phases = &[7, 0][..];
     let start = u32::MAX - 20;
-    let cases = [
+    let cases = vec![
         (of_rows(&[(1, 1, origin, phases), (2, 1, origin, phases)]), None),
         (of_rows(&[(1, 1, other, phases)]), Some("origin 04030201 is not that of plan and shot")),
         (of_rows(&[(1, 2, origin, phases)]), Some("under another generation")),
