@@ -561,9 +561,9 @@ class Line:
         self.emit = emit
         self.frames = (Counter(), Counter())
         self.deframers = tuple(Deframer(counts) for counts in self.frames)
-        self.open = None  # of the host: session and start
-        self.open_credit = 0
-        self.accepted = {}  # by (session, host's start): by the device's start, its credit and payload
+        self.opens = {}  # by session and host's start: the host's first credit
+        self.offers = {}  # by session, host's start and device's start: the device's first credit, its payload
+        self.pending = None  # of the offers, the newest
         self.session = None
         self.device = None
         self.sessions = 0
@@ -594,41 +594,37 @@ class Line:
             self.dropped["malformed"] += 1
             return
         if side == HOST:
-            if self.open != (frame.session, frame.seq):
-                # To the host, whatever was before is over.
-                self.open, self.open_credit = (frame.session, frame.seq), frame.credit
-            return
-        if frame.version == WIRE_VERSION and frame.payload[0] == WIRE_VERSION:
-            offers = self.accepted.setdefault((frame.session, frame.ack), {})
-            said = (frame.credit, frame.payload)
-            demand(offers.setdefault(frame.seq, said) == said, "an Accept was repeated with another content")
+            self.opens[frame.session, frame.seq] = frame.credit
+        elif frame.version == WIRE_VERSION and frame.payload[0] == WIRE_VERSION:
+            offer, said = (frame.session, frame.ack, frame.seq), (frame.credit, frame.payload)
+            if offer not in self.offers:
+                self.offers[offer], self.pending = said, offer
+            demand(self.offers[offer] == said, "an Accept was repeated with another content")
         else:
             self.dropped["other version"] += 1
 
     def confirm(self, time_us, frame):
         """A host's frame that names the start a device has just drawn makes the session."""
-        if self.open is None or frame.session != self.open[0]:
+        if self.pending is None or (frame.session, frame.ack) != self.pending[::2] or frame.kind == 5:
             return
-        if self.session and (self.session.number, self.session.streams[HOST].start) == self.open:
-            return
-        credit, payload = self.accepted.get(self.open, {}).get(frame.ack, (0, None))
-        if payload is None or frame.kind == 5:
-            return
+        number, host_start, device_start = self.pending
+        credit, payload = self.offers[self.pending]
         window, greeting = struct.unpack_from("<I", payload, 3)[0], payload[7:]
-        if (frame.seq - self.open[1]) & M32 > window:
+        if (frame.seq - host_start) & M32 > window:
             return
+        self.pending = None
         if self.session:
             self.session.end()
         said = greeted(greeting)
         if self.device is None or said is None or self.device.boot_id != said["boot_id"]:
             self.device = Device(said and said["boot_id"])
-        streams = (Stream(self.open[1], credit), Stream(frame.ack, self.open_credit))
-        self.session = Session(self.open[0], streams, self.device)
+        streams = (Stream(host_start, credit), Stream(device_start, self.opens.get((number, host_start), 0)))
+        self.session = Session(number, streams, self.device)
         self.sessions += 1
         self.emit(time_us, HOST, "Session", {"session": frame.session, "greeting": said})
 
     def reset(self, time_us, side, frame):
-        """Chapter 2.3. What the old session still says does not count any more."""
+        """Chapter 2.3."""
         if side == HOST:
             self.dropped["malformed"] += 1
         elif self.session and self.session.number == frame.session:
@@ -638,8 +634,7 @@ class Line:
         if side == HOST:
             self.confirm(time_us, frame)
         session = self.session
-        late = self.open and session and (session.number, session.streams[HOST].start) != self.open
-        if session is None or frame.session != session.number or late:
+        if session is None or frame.session != session.number:
             self.dropped["other session"] += 1
             return
         if frame.kind == 5:

@@ -5,11 +5,17 @@
 mod bench;
 mod forged;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde_json::Value;
 use xyloop_protocol::message::{Command, ReadOut, Reason, SafeCause, State};
-use xyloop_tests::python::{self, Said};
+use xyloop_tests::{
+    python::{self, Said},
+    small,
+};
 
 use bench::{Bench, Row};
 
@@ -110,6 +116,39 @@ fn another_program_reads_the_same_from_a_bad_line() {
     println!("{summary}\n{faults}");
     assert!(count("/checks/stream bytes repeated") > 0 && count("/checks/acks with ranges") > 0, "{summary}");
     assert!(count("/frames/device/bad CRC") > 0, "{summary} {faults}");
+}
+
+/// What a host has to put up with, the end of its connection now and then included.
+const FAULTS: &str = "bit-error=2e-6,drop=0.03,insert=0.02,duplicate=0.05,reorder=0.05,truncate=0.02,burst=0.02,\
+                      disconnect=0.01,seed=11";
+
+#[test]
+fn a_training_over_a_bad_line_is_read_from_its_recording() {
+    let bench = xyloop_tests::Bench::new();
+    let served = bench.serve(&small(), &["--tcp", "--fault", FAULTS, "--trace", "line.pcap"]);
+    let run = bench.train(&["--device", &served.place]);
+    served.process.interrupt();
+    let served = served.process.finish().expect_code(0);
+    let Some(said) = python::run("decode_session.py", &[bench.path().join("line.pcap")]) else { return };
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let lines = lines(&said);
+
+    // Everything that was logged was said, with the same phases; what came twice was the same both times.
+    let mut decoded: BTreeMap<(u64, u8), Row> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line["is"] == "Equilibrium") {
+        let row = row_of(&line["body"]);
+        let known = decoded.entry((row.shot, row.segment)).or_insert_with(|| row.clone());
+        assert_eq!((known.generation, &known.data), (row.generation, &row.data), "{served}");
+    }
+    let logged = run.rows();
+    assert!(logged.len() > 400, "{}", logged.len());
+    for row in &logged {
+        assert_eq!(decoded[&(row.shot, row.segment)].data, row.phases, "shot {} segment {}", row.shot, row.segment);
+    }
+    assert_eq!(decoded.len(), logged.len());
+    let summary = &lines.last().unwrap()["summary"];
+    assert!(summary["sessions"].as_u64() > Some(1), "{summary}\n{served}");
+    assert_eq!(summary["checks"]["equilibria of unknown shots"], Value::Null, "{summary}");
 }
 
 #[test]
