@@ -6,6 +6,7 @@
 
 pub mod fake;
 mod process;
+pub mod python;
 pub mod run;
 
 use std::{
