@@ -97,7 +97,7 @@ pub async fn batch(client: &mut Client, orders: Vec<ShotOrder>, mut seen: impl F
     while let Some(result) = batch.next().await.unwrap() {
         seen(&result);
         results.push(result);
-        if results.len() % most == 0 {
+        if results.len().is_multiple_of(most) {
             batch.retire(results.last().unwrap().id).await.unwrap();
         }
     }
