@@ -149,10 +149,12 @@ fn record(folder: &RunFolder) -> RunRecord {
         calibration_id: 0,
         limits: Limits::default(),
     };
-    let mut run = RunHeader::new(folder, vec!["xyloop".to_owned(), "train".to_owned()]);
-    // The same on every machine and at every time.
-    run.id = "20261121-223645-first-a6cfbb".to_owned();
-    run.start_utc = "2026-11-21T22:36:45Z".to_owned();
+    let run = RunHeader {
+        // The same on every machine and at every time.
+        id: "20261121-223645-first-a6cfbb".to_owned(),
+        start_utc: "2026-11-21T22:36:45Z".to_owned(),
+        ..RunHeader::new(folder, vec!["xyloop".to_owned(), "train".to_owned()])
+    };
     RunRecord {
         run,
         device: DeviceRecord::new("sim", &identity),
