@@ -1,4 +1,4 @@
-//! `xyloop device`: who a device is and how it is.
+//! `xyloop device`: who a device is and how it is, and what went over its line.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use clap::Subcommand;
 use xyloop::{
     array::Array,
     config,
-    device::{Client, Transport, state_in_words},
+    device::{Client, Way, state_in_words},
 };
 
-use super::{Place, Settings, overrides};
+use super::{Place, Settings, overrides, trace};
 
 /// Ask a device.
 #[derive(Debug, Subcommand)]
@@ -37,6 +37,18 @@ Examples:
         #[command(flatten)]
         place: Place,
     },
+    /// Print a recording of a device's line: one line for each frame, good or bad, and a summary.
+    #[command(after_help = "\
+Examples:
+  xyloop sim serve --pty --config hil-config/xor.toml --trace line.pcap     record a line
+  xyloop device trace line.pcap                                             look at it
+  xyloop device trace line.pcap | grep BAD                                  what was damaged
+  xyloop device trace line.pcap --json | jq 'select(.kind == \"Open\")'     the sessions' first frames
+
+Times count from the first record. BAD frames come with the reason: crc, cobs (cut short), short, kind (unknown), long.
+The file is a classic pcap of link type 147 (USER0): each record is a byte for the direction (0 host to device) and
+the bytes that went over the line.")]
+    Trace(trace::Arguments),
 }
 
 /// `true` if it answered.
@@ -44,6 +56,7 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
     let (place, config, settings, json) = match command {
         Command::Info { place, config, settings, json } => (place, config, settings, json),
         Command::Clear { place } => return clear(place).await,
+        Command::Trace(arguments) => return trace::run(arguments),
     };
     let known = match config {
         Some(file) => {
@@ -53,17 +66,12 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         }
         None => None,
     };
-    let transport = match (&known, &place.device) {
-        (Some((rig, _, array)), _) => {
-            Transport::open(&rig.device.port, rig.device.serial.baud, Some(array.description(rig))).await?
-        }
-        (None, port) => {
-            let baud = config::Serial::default().baud;
-            Transport::open(&port.clone().unwrap_or_default(), baud, None).await?
-        }
+    let way = match (&known, &place.device) {
+        (Some((rig, _, array)), _) => Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?,
+        (None, port) => Way::new(&port.clone().unwrap_or_default(), config::Serial::default().baud, None)?,
     };
     let expected = known.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
-    let mut client = Client::connect_any(transport, expected.map_or(0, |(_, hash)| hash)).await?;
+    let mut client = Client::connect_any(way, expected.map_or(0, |(_, hash)| hash)).await?;
     let status = client.status().await?;
     let (identity, link) = (client.identity().clone(), client.figures());
     let place = client.place().to_owned();
@@ -111,20 +119,22 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         counts.deadman
     );
     println!(
-        "  link        round trip {:.2} ms, {} bad frames here, {} there, {} + {} resent",
+        "  link        round trip {:.2} ms here, {:.2} ms there, {} bad frames here, {} there, {} + {} resent",
         f64::from(link.rtt_us) / 1000.0,
+        f64::from(status.link.rtt_us) / 1000.0,
         link.bad_frames,
         status.link.bad_frames,
         link.resends,
         status.link.resends
     );
+    println!("              its window {} B, its frames {} B", status.link.window_bytes, status.link.frame_bytes);
     Ok(true)
 }
 
 async fn clear(place: &Place) -> anyhow::Result<bool> {
     let port = place.device.clone().unwrap_or_default();
-    let transport = Transport::open(&port, config::Serial::default().baud, None).await?;
-    let mut client = Client::connect_any(transport, 0).await?;
+    let way = Way::new(&port, config::Serial::default().baud, None)?;
+    let mut client = Client::connect_any(way, 0).await?;
     client.clear().await?;
     let status = client.status().await?;
     println!("{}: {}", client.place(), state_in_words(&status.state));
