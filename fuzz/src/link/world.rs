@@ -257,7 +257,7 @@ impl<'m> World<'m> {
         for end in [&self.host, &self.device] {
             assert!(end.link.send_room() <= end.link.longest_message());
             assert_eq!(end.link.all_acked(), end.link.unacked() == 0);
-            assert!(end.link.payload_limit() > 0);
+            assert!(end.link.payload() > 0);
             assert!(end.link.last_heard_us().is_none_or(|at| at <= self.now_us));
             assert!(!matches!(end.link.state(), State::VersionMismatch { .. }) || self.forged);
         }
