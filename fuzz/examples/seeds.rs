@@ -157,7 +157,8 @@ fn configs() -> io::Result<()> {
         let text = fs::read_to_string(path)?;
         // Comments are room for nothing.
         let lines = text.lines().map(|line| line.split_once(" #").map_or(line, |(front, _)| front).trim_end());
-        Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| format!("{line}\n")).collect())
+        let told: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        Ok(told.join("\n") + "\n")
     };
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
