@@ -56,8 +56,8 @@ pub fn run(data: &[u8]) {
         return;
     }
     let which = usize::from(*which) % FILES.len();
-    let mut place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = place.get_or_insert_with(Place::new);
+    let mut shared = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = shared.get_or_insert_with(Place::new);
     let path = place.folder.path().join(FILES[which]);
     fs::write(&path, bytes).expect("a file can be written");
     let folder = &place.folder;
@@ -72,6 +72,9 @@ pub fn run(data: &[u8]) {
         _ => survives(folder, RunFolder::read_final, RunFolder::write_final),
     }
     fs::write(&path, &place.right[which]).expect("a file can be written");
+    if !cfg!(feature = "libfuzzer") {
+        *shared = None; // nobody cleans up behind a test
+    }
 }
 
 /// The right contents of a file.
