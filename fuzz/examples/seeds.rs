@@ -73,9 +73,11 @@ fn payload() -> io::Result<()> {
             write("payload", &format!("{name}-{nth:02}"), &[&[what], &message[..]].concat())?;
         }
     }
-    let greeting = Greeting::new(0x0123_4567_89ab_cdef, 5).to_bytes();
-    write("payload", "greeting", &[&[3], &greeting[..]].concat())?;
-    let opening = [&[WIRE_VERSION, 0, 1, 200, 0, 0, 0], &greeting[..]].concat();
+    let mut room = [0; Greeting::MAX];
+    let greeting = Greeting { serial: "A1", ..Greeting::new(0x0123_4567_89ab_cdef, 5) };
+    let greeting = greeting.encode(&mut room).unwrap_or_default();
+    write("payload", "greeting", &[&[3], greeting].concat())?;
+    let opening = [&[WIRE_VERSION, 0, 1, 200, 0, 0, 0], greeting].concat();
     write("payload", "open", &[&[4], &opening[..]].concat())?;
     write("payload", "accept", &[&[5], &opening[..]].concat())
 }
@@ -155,7 +157,8 @@ fn configs() -> io::Result<()> {
         let text = fs::read_to_string(path)?;
         // Comments are room for nothing.
         let lines = text.lines().map(|line| line.split_once(" #").map_or(line, |(front, _)| front).trim_end());
-        Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| format!("{line}\n")).collect())
+        let told: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        Ok(told.join("\n") + "\n")
     };
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();

@@ -40,8 +40,8 @@ pub fn run(data: &[u8]) {
     let sets: Vec<String> = parts.map(|set| String::from_utf8_lossy(set).into_owned()).collect();
 
     // A target that failed in another thread says so itself.
-    let mut folder = FOLDER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = folder.get_or_insert_with(|| Scratch::new().expect("a folder for files"));
+    let mut shared = FOLDER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = shared.get_or_insert_with(|| Scratch::new().expect("a folder for files"));
     let (experiment_path, rig_path) = (folder.path().join("experiment.toml"), folder.path().join("rig.toml"));
     fs::write(&experiment_path, &experiment).expect("a file can be written");
     fs::write(&rig_path, &rig).expect("a file can be written");
@@ -61,6 +61,9 @@ pub fn run(data: &[u8]) {
         && let Err(error) = memory::within(MOST_MEMORY, || config::from_resolved(text))
     {
         says_something(&error);
+    }
+    if !cfg!(feature = "libfuzzer") {
+        *shared = None; // nobody cleans up behind a test
     }
 }
 

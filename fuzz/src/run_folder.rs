@@ -56,8 +56,8 @@ pub fn run(data: &[u8]) {
         return;
     }
     let which = usize::from(*which) % FILES.len();
-    let mut place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = place.get_or_insert_with(Place::new);
+    let mut shared = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = shared.get_or_insert_with(Place::new);
     let path = place.folder.path().join(FILES[which]);
     fs::write(&path, bytes).expect("a file can be written");
     let folder = &place.folder;
@@ -72,6 +72,9 @@ pub fn run(data: &[u8]) {
         _ => survives(folder, RunFolder::read_final, RunFolder::write_final),
     }
     fs::write(&path, &place.right[which]).expect("a file can be written");
+    if !cfg!(feature = "libfuzzer") {
+        *shared = None; // nobody cleans up behind a test
+    }
 }
 
 /// The right contents of a file.
@@ -149,10 +152,12 @@ fn record(folder: &RunFolder) -> RunRecord {
         calibration_id: 0,
         limits: Limits::default(),
     };
-    let mut run = RunHeader::new(folder, vec!["xyloop".to_owned(), "train".to_owned()]);
-    // The same on every machine and at every time.
-    run.id = "20261121-223645-first-a6cfbb".to_owned();
-    run.start_utc = "2026-11-21T22:36:45Z".to_owned();
+    let run = RunHeader {
+        // The same on every machine and at every time.
+        id: "20261121-223645-first-a6cfbb".to_owned(),
+        start_utc: "2026-11-21T22:36:45Z".to_owned(),
+        ..RunHeader::new(folder, vec!["xyloop".to_owned(), "train".to_owned()])
+    };
     RunRecord {
         run,
         device: DeviceRecord::new("sim", &identity),

@@ -17,18 +17,27 @@ pub struct LinkMemory {
     frame: Vec<u8>,
     receive: Vec<u8>,
     send: Vec<u8>,
+    flight: Vec<link::InFlight>,
 }
 
 impl LinkMemory {
     /// For frames of `payload` bytes and streams of `receive` and `send` bytes.
     pub fn new(payload: usize, receive: usize, send: usize) -> Self {
         let frame = frame::storage_len(payload).max(link::FRAME_STORAGE_MIN);
-        Self { frame: vec![0; frame], receive: vec![0; receive], send: vec![0; send] }
+        // Few enough that they run out before the storage does now and then.
+        let flight = (send / 64).max(link::FLIGHT_MIN);
+        Self {
+            frame: vec![0; frame],
+            receive: vec![0; receive],
+            send: vec![0; send],
+            flight: vec![link::InFlight::default(); flight],
+        }
     }
 
     /// The slices, for one link.
     pub fn storage(&mut self) -> link::Storage<'_> {
-        link::Storage { frame: &mut self.frame, receive: &mut self.receive, send: &mut self.send }
+        let Self { frame, receive, send, flight } = self;
+        link::Storage { frame, receive, send, flight }
     }
 }
 

@@ -22,6 +22,7 @@ use xyloop_protocol::message::{Command, Cost};
 use crate::script::Script;
 use board::{Bench, Call};
 use commands::{Mind, codes_of};
+pub use rig::Conversation;
 use rig::{Memory, Rig};
 use words::plan;
 
@@ -118,11 +119,11 @@ pub fn run(data: &[u8]) {
 }
 
 /// Requests and events of a short conversation in which each kind occurs: to begin fuzzing messages with.
-pub fn conversation() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+pub fn conversation() -> Conversation {
     let mut memory = Memory::new(1);
     let mut rig = Rig::new(&mut memory, Bench::new(&[1]));
     let mut mind = Mind::default();
-    rig.record = Some(<(Vec<Vec<u8>>, Vec<Vec<u8>>)>::default());
+    rig.record = Some(Conversation::default());
     rig.connect();
     rig.exchange();
     rig.tell(Command::Identify);

@@ -44,6 +44,9 @@ impl Memory {
     }
 }
 
+/// Requests, and the events that came back.
+pub type Conversation = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 /// What happens to the bytes of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Way {
@@ -92,7 +95,7 @@ pub struct Rig<'m> {
     forged: bool,
     moments_left: u32,
     /// Every message that went down and up, if somebody wants them.
-    pub record: Option<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+    pub record: Option<Conversation>,
 }
 
 impl<'m> Rig<'m> {

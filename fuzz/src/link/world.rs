@@ -257,7 +257,7 @@ impl<'m> World<'m> {
         for end in [&self.host, &self.device] {
             assert!(end.link.send_room() <= end.link.longest_message());
             assert_eq!(end.link.all_acked(), end.link.unacked() == 0);
-            assert!(end.link.payload_limit() > 0);
+            assert!(end.link.payload() > 0);
             assert!(end.link.last_heard_us().is_none_or(|at| at <= self.now_us));
             assert!(!matches!(end.link.state(), State::VersionMismatch { .. }) || self.forged);
         }
@@ -280,7 +280,6 @@ impl<'m> World<'m> {
 
     fn is_done(&self) -> bool {
         match (self.host.link.state(), self.device.link.state()) {
-            (State::Connecting { .. }, _) => false,
             (State::Connected { session: host }, State::Connected { session: device }) if host == device => {
                 let all = |from: &End<'_>, to: &End<'_>| {
                     let sent = from.sent.get(&host).map_or(0, Vec::len);
@@ -288,8 +287,8 @@ impl<'m> World<'m> {
                 };
                 all(&self.host, &self.device) && all(&self.device, &self.host)
             }
-            // The other end will say that it knows nothing of it, if anything is said at all.
-            (State::Connected { .. }, _) => false,
+            // The device will answer, or say that it knows nothing of it.
+            (State::Connecting { .. } | State::Connected { .. }, _) => false,
             _ => true,
         }
     }
