@@ -46,16 +46,17 @@ impl<'a> Generations<'a> {
         let limit = block.len();
         let out_of_range = Refusal { reason: Reason::OutOfRange, detail: limit as u64 };
         let codes = stage.codes.as_u16s().ok_or(out_of_range)?;
+        // A piece that is refused changes nothing, so this comes first.
+        let first = block.start.saturating_add(stage.first as usize);
+        let place = first..first.saturating_add(codes.len());
+        if place.end > block.end {
+            return Err(out_of_range);
+        }
         if self.coming != Some(stage.generation) {
             self.staged.copy_from_slice(self.committed);
             self.coming = Some(stage.generation);
         }
-        let target = self
-            .staged
-            .get_mut(block)
-            .and_then(|block| block.get_mut(stage.first as usize..))
-            .and_then(|rest| rest.get_mut(..codes.len()))
-            .ok_or(out_of_range)?;
+        let target = self.staged.get_mut(place).ok_or(out_of_range)?;
         for (place, code) in target.iter_mut().zip(codes) {
             *place = DacCode(code);
         }
@@ -140,5 +141,10 @@ mod tests {
         ] {
             assert_eq!(generations.stage(&bad).err().map(|r| r.reason), Some(Reason::OutOfRange));
         }
+        // Nor does a refused piece of another number undo what is staged.
+        assert!(generations.stage(&stage(1, Block::Couplings, 0, &[1, 0])).is_ok());
+        assert!(generations.stage(&stage(2, Block::Couplings, 9, &[1, 0])).is_err());
+        let want = [1, 7, 7, 7, 7].map(DacCode);
+        assert_eq!(generations.commit(Generation { number: 1, crc: crc_of(&want) }), Ok(()));
     }
 }

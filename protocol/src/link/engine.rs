@@ -213,7 +213,10 @@ impl<'a> Engine<'a> {
             }
             _ => self.on_acknowledgement(header, frame.payload),
         }
-        self.arm();
+        // What the frame brought may have ended the session.
+        if self.connected() {
+            self.arm();
+        }
     }
 
     fn on_acknowledgement(&mut self, header: &Header, report: &[u8]) {

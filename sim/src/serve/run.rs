@@ -204,21 +204,26 @@ impl Hosts<'_> {
         self.forget_line(device);
     }
 
-    /// Nobody is at the other end any more, nor anything in between.
-    fn forget_line(&mut self, device: &mut Device<'_>) {
+    /// Nothing is left on the line.
+    fn empty_line(&mut self) {
         self.held = None;
         self.line.mend();
+    }
+
+    /// Nobody is at the other end any more, nor anything in between.
+    fn forget_line(&mut self, device: &mut Device<'_>) {
+        self.empty_line();
         device.hang_up();
     }
 
     /// Does what an injected cut asks for. Where the connection cannot be ended, as on a pty, it is as if the plug had
-    /// been pulled and put back at once: everything under way is lost and the outputs are safe.
+    /// been pulled and put back at once: everything under way is lost, and neither end is told. The session goes on.
     fn mind_the_cut(&mut self, device: &mut Device<'_>) {
         if !self.line.is_cut() {
             return;
         }
         match &self.present {
-            Some(present) if present.connection.hang_up.is_none() => self.forget_line(device),
+            Some(present) if present.connection.hang_up.is_none() => self.empty_line(),
             _ => self.cut(device),
         }
     }
