@@ -332,9 +332,8 @@ fn a_cut_line_closes_the_connection_and_can_be_connected_again() {
 fn a_recording_is_what_the_device_saw() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("line.pcap");
-    let mut device = Tcp::serve(|served| {
-        served.with_faults(&"drop=0.2,seed=3".parse().unwrap()).with_trace(&path).unwrap()
-    });
+    let mut device =
+        Tcp::serve(|served| served.with_faults(&"drop=0.2,seed=3".parse().unwrap()).with_trace(&path).unwrap());
     let mut host = Host::new(device.connect(), 1);
     host.greet();
     for _ in 0..8 {
