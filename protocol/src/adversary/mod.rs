@@ -27,7 +27,7 @@ mod random;
 mod rendering;
 
 pub use faults::{DEFAULT_SEED, DEFAULT_STALL_MS, Faults, ParseFaultsError};
-pub use injector::{FaultCounts, FaultInjector, HELD_MAX, REORDER_US};
+pub use injector::{BURST_US, FaultCounts, FaultInjector, HELD_MAX, REORDER_US};
 pub use pcap::{LINKTYPE_USER0, Record, Trace, TraceError, Tracer};
 pub use rendering::{BadFrame, Content, FrameFinder, TracedFrame};
 
