@@ -5,6 +5,7 @@
 
 use xyloop_protocol::{
     message::{MAX_SEGMENTS, ReadOut, Reason, Refusal, Shot},
+    origin::Origin,
     units::{Flags, ShotId, Turn},
 };
 
@@ -44,6 +45,8 @@ pub struct Slot {
     pub id: ShotId,
     /// Every β with the other sign.
     pub flip: bool,
+    /// Plan and shot as they were when it was queued.
+    pub origin: Origin,
     /// Where it is.
     pub stage: Stage,
     /// The generation it ran under.
@@ -109,7 +112,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Takes a shot into the queue.
-    pub fn push(&mut self, shot: &Shot<'_>) -> Result<(), Refusal> {
+    pub fn push(&mut self, shot: &Shot<'_>, origin: Origin) -> Result<(), Refusal> {
         let refuse = |reason, detail: usize| Err(Refusal { reason, detail: detail as u64 });
         if let Some(last) = self.last().filter(|last| *last >= shot.id) {
             return Err(Refusal { reason: Reason::OldShot, detail: last });
@@ -133,7 +136,7 @@ impl<'a> Slots<'a> {
         for (place, turn) in chunk_mut(self.targets, index, self.targets_each).iter_mut().zip(targets) {
             *place = Turn(turn);
         }
-        self.ring[index] = Slot { id: shot.id, flip: shot.flip, ..Slot::default() };
+        self.ring[index] = Slot { id: shot.id, flip: shot.flip, origin, ..Slot::default() };
         self.used += 1;
         Ok(())
     }
@@ -153,7 +156,7 @@ impl<'a> Slots<'a> {
     pub fn requeue_running(&mut self) -> usize {
         let mut count = 0;
         for slot in self.ring.iter_mut().filter(|slot| slot.stage == Stage::Running) {
-            *slot = Slot { id: slot.id, flip: slot.flip, ..Slot::default() };
+            *slot = Slot { id: slot.id, flip: slot.flip, origin: slot.origin, ..Slot::default() };
             count += 1;
         }
         count
@@ -251,7 +254,8 @@ impl<'a> Slots<'a> {
         chunk_mut(self.results, index, self.result_bytes)
     }
 
-    fn last(&self) -> Option<ShotId> {
+    /// The last shot held.
+    pub fn last(&self) -> Option<ShotId> {
         let place = self.used.checked_sub(1)?;
         Some(self.ring[self.wrap(self.first + place)].id)
     }
@@ -292,7 +296,7 @@ mod tests {
     fn results_leave_in_the_order_of_the_shots_not_of_finishing() {
         with_ring(|ring| {
             for id in [3, 5] {
-                assert_eq!(ring.push(&shot(id)), Ok(()));
+                assert_eq!(ring.push(&shot(id), Origin::default()), Ok(()));
             }
             let (a, b) =
                 (ring.take_queued(1, ReadOut::Phases).unwrap_or(9), ring.take_queued(1, ReadOut::Phases).unwrap_or(9));
@@ -309,26 +313,26 @@ mod tests {
     fn a_slot_is_free_again_only_when_retired() {
         with_ring(|ring| {
             for id in 1..=3 {
-                assert_eq!(ring.push(&shot(id)), Ok(()));
+                assert_eq!(ring.push(&shot(id), Origin::default()), Ok(()));
             }
-            assert_eq!(ring.push(&shot(4)).err().map(|r| r.reason), Some(Reason::Full));
+            assert_eq!(ring.push(&shot(4), Origin::default()).err().map(|r| r.reason), Some(Reason::Full));
             let index = ring.take_queued(1, ReadOut::Phases).unwrap_or(9);
             ring.retire(1);
             assert_eq!(ring.counts(), (3, 0), "a running shot cannot be retired");
             finish(ring, index);
             ring.mark_sent(index);
-            assert_eq!(ring.push(&shot(4)).err().map(|r| r.reason), Some(Reason::Full));
+            assert_eq!(ring.push(&shot(4), Origin::default()).err().map(|r| r.reason), Some(Reason::Full));
             ring.retire(1);
-            assert_eq!(ring.push(&shot(4)), Ok(()));
-            assert_eq!(ring.push(&shot(4)).err().map(|r| r.reason), Some(Reason::OldShot));
+            assert_eq!(ring.push(&shot(4), Origin::default()), Ok(()));
+            assert_eq!(ring.push(&shot(4), Origin::default()).err().map(|r| r.reason), Some(Reason::OldShot));
         });
     }
 
     #[test]
     fn what_was_sent_and_not_retired_is_offered_again() {
         with_ring(|ring| {
-            assert_eq!(ring.push(&shot(1)), Ok(()));
-            assert_eq!(ring.push(&shot(2)), Ok(()));
+            assert_eq!(ring.push(&shot(1), Origin::default()), Ok(()));
+            assert_eq!(ring.push(&shot(2), Origin::default()), Ok(()));
             let index = ring.take_queued(1, ReadOut::Phases).unwrap_or(9);
             finish(ring, index);
             ring.mark_sent(index);
@@ -344,9 +348,9 @@ mod tests {
     fn shots_with_the_wrong_number_of_inputs_are_refused() {
         with_ring(|ring| {
             let bad = Shot { inputs: Bytes(&[1, 0, 2, 0]), ..shot(1) };
-            assert_eq!(ring.push(&bad).err().map(|r| r.reason), Some(Reason::OutOfRange));
+            assert_eq!(ring.push(&bad, Origin::default()).err().map(|r| r.reason), Some(Reason::OutOfRange));
             let odd = Shot { inputs: Bytes(&[1]), ..shot(1) };
-            assert_eq!(ring.push(&odd).err().map(|r| r.reason), Some(Reason::OutOfRange));
+            assert_eq!(ring.push(&odd, Origin::default()).err().map(|r| r.reason), Some(Reason::OutOfRange));
         });
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! From the line upwards: [`crc`] and [`frame`] turn bytes into checked frames, [`link`] turns frames into two
 //! reliable, ordered message streams, [`greeting`] is what both ends tell each other in the first exchange, and
-//! [`message`] is what they say from then on. [`units`] holds the integers that travel (codes, turns), [`wiring`]
+//! [`message`] is what they say from then on. [`origin`] names what a result was measured under, [`units`] holds the integers that travel (codes, turns), [`wiring`]
 //! the fingerprint by which host and device agree on what is connected to what.
 //!
 //! Everything here is *sans-I/O*: no port, no clock, no allocation. Bytes and the time come in as arguments, memory
@@ -24,5 +24,6 @@ pub mod frame;
 pub mod greeting;
 pub mod link;
 pub mod message;
+pub mod origin;
 pub mod units;
 pub mod wiring;

@@ -13,7 +13,10 @@ use postcard_schema::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::units::{Flags, ShotId};
+use crate::{
+    origin::Origin,
+    units::{Flags, ShotId},
+};
 
 /// Hash of both directions' message types.
 pub const SCHEMA_HASH: [u8; 8] = Key::for_path::<(Request<'static>, Event<'static>)>("xyloop/1").to_bytes();
@@ -128,6 +131,8 @@ pub struct Generation {
 /// How shots are run: the same for every shot until the next plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Plan {
+    /// A number the host draws for its run. Nothing measured depends on it: it tells results of runs apart.
+    pub run: u32,
     /// The couplings the shots are for; refused if the device holds others.
     pub generation: Generation,
     /// What each shot does, in order; unused places are [`Segment::End`].
@@ -407,6 +412,8 @@ pub struct Status {
     pub shots_pending: u16,
     /// Shots finished and not retired.
     pub shots_unretired: u16,
+    /// The last shot still held, whatever its state; 0 if there is none.
+    pub last_shot: ShotId,
     /// What was done since start.
     pub counts: Counts,
     /// The device's end of the link.
@@ -441,6 +448,12 @@ pub struct LinkCounts {
     pub bad_frames: u64,
     /// Frames sent again.
     pub resends: u64,
+    /// Smoothed round trip, microseconds; 0 before the first measurement.
+    pub rtt_us: u32,
+    /// Bytes that may be under way to the host just now.
+    pub window_bytes: u32,
+    /// Payload of a full frame sent now, bytes.
+    pub frame_bytes: u32,
 }
 
 /// One settled and read state.
@@ -452,6 +465,8 @@ pub struct Equilibrium<'a> {
     pub segment: u8,
     /// Number of the generation in force.
     pub generation: u32,
+    /// Names the plan (with it run and couplings) and the shot it was measured under.
+    pub origin: Origin,
     /// What was noticed.
     pub flags: Flags,
     /// Time from the segment's start until the read, microseconds.

@@ -100,9 +100,10 @@ impl<L: Line> Host<L> {
             frame: vec![0; frame::storage_len(1024)].leak(),
             receive: vec![0; 1 << 14].leak(),
             send: vec![0; 1 << 14].leak(),
+            flight: vec![link::InFlight::default(); 64].leak(),
         };
         let mut link = Link::new(Role::Host, storage, link::Config::host());
-        link.connect(session, &Greeting::new(0, 0).to_bytes(), 0).unwrap();
+        link.connect(session, Greeting::new(0, 0).encode(&mut [0; Greeting::MAX]).unwrap(), 0).unwrap();
         Self { line, link, started: Instant::now() }
     }
 
@@ -217,7 +218,13 @@ fn a_reboot_forgets_everything_but_the_line() {
     assert!(host.status().uptime_us > 0);
     device.reboot(78);
     host.until("a reset", |host| host.link.state() == link::State::Reset { session: 1 });
-    host.link.connect(2, &Greeting::new(0, 0).to_bytes(), host.started.elapsed().as_micros() as u64).unwrap();
+    host.link
+        .connect(
+            2,
+            Greeting::new(0, 0).encode(&mut [0; Greeting::MAX]).unwrap(),
+            host.started.elapsed().as_micros() as u64,
+        )
+        .unwrap();
     assert_eq!(host.greet(), 78);
     let status = host.status();
     assert_eq!((status.state, status.generation), (State::Safe(SafeCause::Reset), Generation::default()));

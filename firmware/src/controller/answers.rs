@@ -49,6 +49,7 @@ impl<B: Board> Controller<'_, B> {
                 shot: slot.id,
                 segment: row.segment,
                 generation: slot.generation,
+                origin: slot.origin,
                 flags: row.flags,
                 settle_us: row.settle_us,
                 residual_turn: row.residual_turn,
@@ -122,12 +123,16 @@ impl<B: Board> Controller<'_, B> {
             uptime_us: now_us.saturating_sub(self.started_us.unwrap_or(now_us)),
             shots_pending: pending as u16,
             shots_unretired: unretired as u16,
+            last_shot: self.shots.slots.last().unwrap_or(0),
             counts: self.counts,
             link: LinkCounts {
                 bytes_in: link.bytes_in,
                 bytes_out: link.bytes_out,
                 bad_frames: u64::from(link.framing.bad() + link.foreign_session),
                 resends: u64::from(link.resends),
+                rtt_us: link.rtt_us,
+                window_bytes: link.window,
+                frame_bytes: link.payload,
             },
         }
     }

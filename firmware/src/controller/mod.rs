@@ -20,6 +20,7 @@ use xyloop_protocol::{
     message::{
         self, Command, Counts, Fault, Generation, Plan, ReadOut, Reason, Refusal, Report, Request, SafeCause, State,
     },
+    origin::PlanOrigin,
     units::DacCode,
     wiring::Wiring,
 };
@@ -50,7 +51,7 @@ pub struct Identification<'a> {
     pub vendor: &'a str,
     /// What it is.
     pub model: &'a str,
-    /// Which one it is.
+    /// Which one it is, at most [`Greeting::SERIAL_MAX`] bytes.
     pub serial: &'a str,
     /// Drawn anew at every start.
     pub boot_id: u32,
@@ -78,6 +79,8 @@ pub struct Controller<'a, B> {
     generations: Generations<'a>,
     shots: Shots<'a>,
     plan: Option<Plan>,
+    /// Of the plan in force, or of the last one.
+    origin: PlanOrigin,
     outputs: Outputs,
     fault: Option<Fault>,
     counts: Counts,
@@ -133,8 +136,11 @@ impl<'a, B: Board> Controller<'a, B> {
             return Err("link");
         }
         let mut link = Link::new(link::Role::Device, storage.link, link);
-        let greeting = Greeting::new(who.wiring.hash(), who.boot_id).to_bytes();
-        link.set_greeting(&greeting).map_err(|_| "greeting")?;
+        let mut greeting = [0; Greeting::MAX];
+        let greeting = Greeting { serial: who.serial, ..Greeting::new(who.wiring.hash(), who.boot_id) }
+            .encode(&mut greeting)
+            .ok_or("serial")?;
+        link.set_greeting(greeting).map_err(|_| "greeting")?;
         let s = sizes;
         let with_contrast = if storage.contrast.is_empty() { 0 } else { s.generation() };
         let trigonometry = if with_contrast == 0 { 0 } else { s.sites };
@@ -170,6 +176,7 @@ impl<'a, B: Board> Controller<'a, B> {
                 windows: &mut storage.windows[..s.replicas * s.sites],
             },
             plan: None,
+            origin: PlanOrigin::default(),
             outputs: Outputs::Safe(SafeCause::Reset),
             fault: None,
             counts: Counts::default(),
@@ -350,6 +357,7 @@ impl<'a, B: Board> Controller<'a, B> {
             Command::Arm(generation) => self.arm(*generation, now_us),
             Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| self.check(plan)).map(|()| {
                 self.plan = Some(*plan);
+                self.origin = PlanOrigin::new(plan);
                 self.shots.contrast.reset();
             }),
             Command::Abort => {
@@ -391,7 +399,7 @@ impl<'a, B: Board> Controller<'a, B> {
         if self.plan.is_none() {
             return Err(Refusal { reason: Reason::NoPlan, detail: 0 });
         }
-        self.shots.slots.push(shot)
+        self.shots.slots.push(shot, self.origin.of(shot))
     }
 
     fn arm(&mut self, generation: Generation, now_us: u64) -> Result<(), Refusal> {

@@ -46,7 +46,12 @@ pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBo
         },
     };
     let storage = Storage {
-        link: link::Storage { frame: leak(0, frame::storage_len(1024)), receive: leak(0, 4096), send: leak(0, 4096) },
+        link: link::Storage {
+            frame: leak(0, frame::storage_len(1024)),
+            receive: leak(0, 4096),
+            send: leak(0, 4096),
+            flight: leak(link::InFlight::default(), 32),
+        },
         message_in: leak(0, s.message()),
         message_out: leak(0, s.message()),
         committed: leak(DacCode(0), s.generation()),
@@ -94,6 +99,7 @@ impl Rig {
             frame: leak(0, frame::storage_len(1024)),
             receive: leak(0, 1 << 15),
             send: leak(0, 1 << 15),
+            flight: leak(link::InFlight::default(), 64),
         };
         Self {
             device: device(&bench, slots),
@@ -134,6 +140,11 @@ impl Rig {
         let now = self.now();
         self.host.connect(session, &[], now).unwrap();
         self.run_until(1_000_000, |rig| rig.host.session() == Some(session));
+    }
+
+    /// What the device said in the first exchange.
+    pub fn peer_greeting(&self) -> &[u8] {
+        self.host.peer_greeting()
     }
 
     /// Carries bytes and polls the device until neither end has anything to say at this moment.
@@ -304,6 +315,7 @@ fn own(event: &Event<'_>) -> Owned {
                 shot: e.shot,
                 segment: e.segment,
                 generation: e.generation,
+                origin: e.origin,
                 flags: e.flags,
                 settle_us: e.settle_us,
                 residual_turn: e.residual_turn,

@@ -5,6 +5,7 @@ use xyloop_protocol::{
     message::{
         Cost, Generation, Kick, Limits, MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Refusal, Segment, Settle, Status,
     },
+    origin::Origin,
     units::{DacCode, Flags, ShotId},
     wiring::{Converters, Wiring},
 };
@@ -32,6 +33,7 @@ pub struct Row {
     pub shot: ShotId,
     pub segment: u8,
     pub generation: u32,
+    pub origin: Origin,
     pub flags: Flags,
     pub settle_us: u32,
     pub residual_turn: u16,
@@ -90,6 +92,7 @@ pub fn plan(generation: Generation, cost: Cost) -> Plan {
     let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost });
     segments[..5].copy_from_slice(&[Segment::Kick, Segment::Free, nudge(BETA_Q8), Segment::Release, nudge(-BETA_Q8)]);
     Plan {
+        run: 1,
         generation,
         segments,
         kick: Kick { seed: 77, range_steps: 20_000, duration_us: 2000 },

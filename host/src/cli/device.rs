@@ -7,7 +7,7 @@ use clap::Subcommand;
 use xyloop::{
     array::Array,
     config,
-    device::{Client, Transport, state_in_words},
+    device::{Client, Way, state_in_words},
 };
 
 use super::{Place, Settings, overrides, trace};
@@ -66,17 +66,12 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         }
         None => None,
     };
-    let transport = match (&known, &place.device) {
-        (Some((rig, _, array)), _) => {
-            Transport::open(&rig.device.port, rig.device.serial.baud, Some(array.description(rig))).await?
-        }
-        (None, port) => {
-            let baud = config::Serial::default().baud;
-            Transport::open(&port.clone().unwrap_or_default(), baud, None).await?
-        }
+    let way = match (&known, &place.device) {
+        (Some((rig, _, array)), _) => Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?,
+        (None, port) => Way::new(&port.clone().unwrap_or_default(), config::Serial::default().baud, None)?,
     };
     let expected = known.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
-    let mut client = Client::connect_any(transport, expected.map_or(0, |(_, hash)| hash)).await?;
+    let mut client = Client::connect_any(way, expected.map_or(0, |(_, hash)| hash)).await?;
     let status = client.status().await?;
     let (identity, link) = (client.identity().clone(), client.figures());
     let place = client.place().to_owned();
@@ -124,20 +119,22 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
         counts.deadman
     );
     println!(
-        "  link        round trip {:.2} ms, {} bad frames here, {} there, {} + {} resent",
+        "  link        round trip {:.2} ms here, {:.2} ms there, {} bad frames here, {} there, {} + {} resent",
         f64::from(link.rtt_us) / 1000.0,
+        f64::from(status.link.rtt_us) / 1000.0,
         link.bad_frames,
         status.link.bad_frames,
         link.resends,
         status.link.resends
     );
+    println!("              its window {} B, its frames {} B", status.link.window_bytes, status.link.frame_bytes);
     Ok(true)
 }
 
 async fn clear(place: &Place) -> anyhow::Result<bool> {
     let port = place.device.clone().unwrap_or_default();
-    let transport = Transport::open(&port, config::Serial::default().baud, None).await?;
-    let mut client = Client::connect_any(transport, 0).await?;
+    let way = Way::new(&port, config::Serial::default().baud, None)?;
+    let mut client = Client::connect_any(way, 0).await?;
     client.clear().await?;
     let status = client.status().await?;
     println!("{}: {}", client.place(), state_in_words(&status.state));

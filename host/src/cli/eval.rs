@@ -66,12 +66,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         })?,
     };
     let place = format!("{} {} at {}", client.identity().model, client.identity().serial, client.place());
-    let mut bench = Bench {
-        client: &mut client,
-        log: None,
-        batch_shots: config.experiment.link.batch_shots as usize,
-        stop: on_interrupt(),
-    };
+    let stop = on_interrupt();
+    client.reconnect_until(stop.clone());
+    let mut bench =
+        Bench { client: &mut client, log: None, batch_shots: config.experiment.link.batch_shots as usize, stop };
     let codes = codes(&parameters);
     let judged = evaluate(&mut bench, &config.experiment, &array, &task, &task.test, &codes).await;
     client.close().await;

@@ -7,13 +7,13 @@ use xyloop::{
     array::Array,
     calibration::Codes,
     config::{self, Config, ReadWhat},
-    device::{Client, Transport},
+    device::{Client, StopFlag, Wanted, Way},
     run::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
     },
     task::Task,
-    train::{EpochReport, Evaluation, Outcome, Reason, Trainer, evaluate, shots::Bench, shots::StopFlag},
+    train::{EpochReport, Evaluation, Outcome, Reason, Trainer, evaluate, shots::Bench},
 };
 
 use super::{
@@ -30,7 +30,8 @@ Examples:
   xyloop train hil-config/iris.toml --set train.seed=3 --set train.epochs_max=500
   xyloop train hil-config/xor.toml --device /dev/serial/by-id/usb-Acme_table_0042-if00
 
-Ctrl-C ends the training after the shot in progress, with outputs safe and the log complete.")]
+Ctrl-C ends the training after the shot in progress, with outputs safe and the log complete. When the device is lost
+(cable, power, a restart) the run waits until it is back and goes on; Ctrl-C ends the waiting, too.")]
 pub struct Arguments {
     /// The experiment file.
     experiment: PathBuf,
@@ -64,6 +65,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     );
     let log = RunLog::start(&folder, log_options(&config, &array))?;
     let stop = on_interrupt();
+    client.reconnect_until(stop.clone());
     let mut totals = StopCounts::default();
     let ran = train_and_judge(&config, &array, &task, &mut trainer, &mut client, &log, &stop, &mut totals).await;
     let place = client.place().to_owned();
@@ -106,7 +108,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 /// Connects to the rig's device, refusing any other.
 pub async fn connect(config: &Config, array: &Array) -> anyhow::Result<Client> {
     let rig = &config.rig;
-    let transport = Transport::open(&rig.device.port, rig.device.serial.baud, Some(array.description(rig))).await?;
+    let way = Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?;
     let words = format!(
         "{} sites, {} couplings, {} inputs, {} outputs",
         array.graph.len(),
@@ -114,7 +116,13 @@ pub async fn connect(config: &Config, array: &Array) -> anyhow::Result<Client> {
         array.graph.inputs().len(),
         array.graph.outputs().len()
     );
-    let mut client = Client::connect(transport, (&rig.name, &words), array.wiring_hash()).await?;
+    let wanted = Wanted {
+        rig: rig.name.clone(),
+        array: words,
+        wiring_hash: array.wiring_hash(),
+        serial_number: rig.device.serial_number.clone(),
+    };
+    let mut client = Client::connect(way, wanted).await?;
     client.take_over().await?;
     Ok(client)
 }

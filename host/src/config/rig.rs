@@ -208,6 +208,10 @@ pub struct Device {
     /// `"sim"` (embedded, the default), `"tcp://host:port"`, or a serial port's path. `/dev/ttyUSB0` may be another
     /// adapter after a reboot: prefer `/dev/serial/by-id/…`.
     pub port: Port,
+    /// Serial number of the one device that is meant, 1 to 64 bytes; another one behind the same port is refused. Default:
+    /// any device with the rig's wiring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<String>,
     /// Settings of a serial port.
     pub serial: Serial,
 }

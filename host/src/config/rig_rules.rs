@@ -29,6 +29,17 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
     if rig.device.serial.baud != 0 {
         rules.range("device.serial.baud", rig.device.serial.baud, 1_200..=12_000_000, "bits/s, or 0 to leave it alone");
     }
+    if let Some(serial) = &rig.device.serial_number
+        && !(1..=64).contains(&serial.len())
+    {
+        let length = serial.len();
+        let title = format!("`device.serial_number` has {length} bytes: allowed are 1 to 64");
+        rules.push(
+            Issue::at("device.serial_number", title)
+                .label("1 to 64 bytes")
+                .help("`xyloop device info` shows it between the device's model and its firmware"),
+        );
+    }
     let plant = &rig.plant;
     rules.seed("plant.seed", plant.seed);
     rules.range("plant.threads", plant.threads, 0..=1024, "(0 = one per core)");

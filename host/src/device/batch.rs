@@ -1,23 +1,22 @@
 //! Shots under way: sent as the device has room, their results taken in order.
 //!
-//! Each result is handed out once; the device forgets it only when it is retired.
-
-use std::{collections::VecDeque, time::Duration};
+//! Each result is handed out once, whatever happens to the line; the device forgets it only when it is retired.
 
 use xyloop_protocol::{
-    message::{self, Bytes, Command, Plan, Report, SafeCause, Segment, Shot, State},
+    message::{Command, Report},
     units::{Flags, ShotId, Turn},
 };
 
-use super::{Client, DeviceError, LinkFigures, client::decode};
-
-/// Longest wait for the next result, beside the time a shot takes.
-const RESULT_TIMEOUT: Duration = Duration::from_mins(2);
+use super::{
+    Client, DeviceError, LinkFigures,
+    session::{Trouble, Unasked, decode},
+    work::{Verdict, Words},
+};
 
 /// One shot to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShotOrder {
-    /// Its name; ascending.
+    /// Its name; ascending over all batches of a [`Client`].
     pub id: ShotId,
     /// Every β with the other sign.
     pub flip: bool,
@@ -65,82 +64,33 @@ impl ShotResult {
 /// Shots under way.
 pub struct Batch<'c> {
     client: &'c mut Client,
-    /// Segments that end in an equilibrium.
-    expected: Vec<u8>,
-    waiting: VecDeque<ShotOrder>,
-    running: VecDeque<ShotId>,
-    unretired: usize,
-    partial: Vec<Equilibrium>,
-    /// Longest wait for the next result.
-    timeout: Duration,
 }
 
 impl<'c> Batch<'c> {
-    /// The plan has been accepted; nothing was sent yet.
-    pub(super) fn new(client: &'c mut Client, plan: &Plan, shots: Vec<ShotOrder>) -> Self {
-        let expected = plan
-            .segments
-            .iter()
-            .enumerate()
-            .filter(|(_, segment)| !matches!(segment, Segment::End | Segment::Kick))
-            .map(|(index, _)| index as u8)
-            .collect::<Vec<u8>>();
-        // Twice the longest a shot can take on a rig, and something for the line and a device that shares its time.
-        let shot_us = u64::from(plan.kick.duration_us) + expected.len() as u64 * u64::from(plan.settle.timeout_us);
-        let timeout = RESULT_TIMEOUT + Duration::from_micros(2 * shot_us);
-        let (running, waiting, partial) = (VecDeque::new(), shots.into(), Vec::new());
-        Self { client, expected, waiting, running, unretired: 0, partial, timeout }
+    /// The plan has been accepted.
+    pub(super) fn new(client: &'c mut Client) -> Self {
+        Self { client }
     }
 
     /// The next shot's results, in order; `None` when there are no more. At least every [`Batch::most_unretired`] shots
     /// they must be retired, or the device has no room to go on.
     ///
     /// # Errors
-    /// If the device is lost, faulted, or breaks the protocol.
+    /// If the device is lost for good, faulted, or breaks the protocol; [`DeviceError::Interrupted`].
     pub async fn next(&mut self) -> Result<Option<ShotResult>, DeviceError> {
-        loop {
-            self.upload().await?;
-            let Some(&expected) = self.running.front() else {
-                if self.waiting.is_empty() {
-                    return Ok(None);
-                }
-                let what = "the device has no slot for a shot: it offers none, or nothing was retired".into();
-                return Err(DeviceError::Protocol { what });
-            };
-            let bytes = self.client.next_unasked("run shots", self.timeout).await?;
-            match decode(&bytes)?.report {
-                Report::Equilibrium(equilibrium) => {
-                    if equilibrium.shot != expected {
-                        return Err(DeviceError::Order { expected, got: equilibrium.shot });
-                    }
-                    self.take(&equilibrium)?;
-                    if self.partial.len() == self.expected.len() {
-                        self.running.pop_front();
-                        self.unretired += 1;
-                        let equilibria = std::mem::take(&mut self.partial);
-                        return Ok(Some(ShotResult { id: expected, equilibria }));
-                    }
-                }
-                Report::State(State::Safe(SafeCause::Deadman)) => self.client.arm().await?,
-                Report::State(state @ State::Faulted(_)) => return Err(DeviceError::Fault(state)),
-                Report::State(_) => {}
-                Report::Refused(refused) => return Err(DeviceError::Refused { asked: "run shots", refused }),
-                other => return Err(DeviceError::Protocol { what: format!("{other:?} came while shots ran") }),
-            }
-        }
+        self.client.next_result().await
     }
 
     /// Shots whose results may be held back before they are retired.
     pub fn most_unretired(&self) -> usize {
-        (usize::from(self.client.identity().limits.shot_slots) / 2).max(1)
+        (self.client.slots() / 2).max(1)
     }
 
     /// All shots up to this one are safe with us: the device may forget them.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost for good; [`DeviceError::Interrupted`].
     pub async fn retire(&mut self, through: ShotId) -> Result<(), DeviceError> {
-        self.unretired = 0;
         self.client.retire(through).await
     }
 
@@ -148,43 +98,80 @@ impl<'c> Batch<'c> {
     pub fn figures(&self) -> LinkFigures {
         self.client.figures()
     }
+}
 
-    /// Sends waiting shots as far as the device has slots for them.
-    async fn upload(&mut self) -> Result<(), DeviceError> {
-        let slots = usize::from(self.client.identity().limits.shot_slots);
-        while self.running.len() + self.unretired < slots {
-            let Some(order) = self.waiting.pop_front() else { break };
-            let words = |turns: &[Turn]| turns.iter().flat_map(|turn| turn.0.to_le_bytes()).collect::<Vec<u8>>();
-            let (inputs, targets) = (words(&order.inputs), words(&order.targets));
-            let shot = Shot { id: order.id, flip: order.flip, inputs: Bytes(&inputs), targets: Bytes(&targets) };
-            self.client.send(Command::Shot(shot)).await?;
-            self.running.push_back(order.id);
-        }
-        Ok(())
+impl Client {
+    pub(super) fn slots(&self) -> usize {
+        usize::from(self.identity().limits.shot_slots)
     }
 
-    fn take(&mut self, equilibrium: &message::Equilibrium<'_>) -> Result<(), DeviceError> {
-        let protocol = |what: String| DeviceError::Protocol { what };
-        if self.expected.get(self.partial.len()) != Some(&equilibrium.segment) {
-            return Err(protocol(format!(
-                "shot {}: segment {} came out of turn",
-                equilibrium.shot, equilibrium.segment
-            )));
+    /// The next result that was not handed out, however often the line has to be made anew for it.
+    pub(super) async fn next_result(&mut self) -> Result<Option<ShotResult>, DeviceError> {
+        loop {
+            match self.try_next().await {
+                Ok(result) => return Ok(result),
+                Err(trouble) => self.overcome(trouble).await?,
+            }
         }
-        if equilibrium.generation != self.client.generation().number {
-            let (theirs, ours) = (equilibrium.generation, self.client.generation().number);
-            return Err(protocol(format!("shot {} ran under generation {theirs}, not {ours}", equilibrium.shot)));
+    }
+
+    async fn try_next(&mut self) -> Result<Option<ShotResult>, Trouble> {
+        loop {
+            if self.session.went_safe {
+                self.arm_again().await?;
+            }
+            self.upload().await?;
+            let Some(work) = self.work.as_ref().filter(|work| !work.is_over()) else { return Ok(None) };
+            if !work.is_running() {
+                let what = "the device has no slot for a shot: it offers none, or nothing was retired".into();
+                return Err(DeviceError::Protocol { what }.into());
+            }
+            match self.session.next_unasked("run shots", work.timeout()).await? {
+                Unasked::State => {}
+                Unasked::Equilibrium(bytes) => {
+                    if let Some(result) = self.sort(&bytes).await? {
+                        self.delivered_through = self.delivered_through.max(result.id);
+                        return Ok(Some(result));
+                    }
+                }
+            }
         }
-        let words = equilibrium.data.as_u16s().ok_or_else(|| protocol("a read-out of an odd length".into()))?;
-        self.partial.push(Equilibrium {
-            segment: equilibrium.segment,
-            generation: equilibrium.generation,
-            flags: equilibrium.flags,
-            settle_us: equilibrium.settle_us,
-            residual_turn: equilibrium.residual_turn,
-            moved_turn: equilibrium.moved_turn,
-            phases: words.map(Turn).collect(),
-        });
+    }
+
+    /// What an equilibrium completes, if it is what is due.
+    async fn sort(&mut self, bytes: &[u8]) -> Result<Option<ShotResult>, Trouble> {
+        let (Some(work), Report::Equilibrium(equilibrium)) = (self.work.as_mut(), decode(bytes)?.report) else {
+            return Ok(None);
+        };
+        match work.take(&equilibrium, self.resumed)? {
+            Verdict::Taken => Ok(None),
+            Verdict::Result(result) => Ok(Some(result)),
+            Verdict::Again(id) => {
+                // Safe with us since it was first handed out.
+                if id <= self.retired_through {
+                    work.retire(id);
+                    self.session.send(Command::Retire(id)).await?;
+                }
+                Ok(None)
+            }
+            Verdict::Foreign(what) if self.resumed => {
+                tracing::warn!("{what}: everything on the device is dropped and asked for again");
+                self.start_over().await?;
+                Ok(None)
+            }
+            Verdict::Foreign(what) => Err(DeviceError::Protocol { what }.into()),
+        }
+    }
+
+    /// Sends waiting shots as far as the device has slots for them.
+    async fn upload(&mut self) -> Result<(), Trouble> {
+        let slots = self.slots();
+        let Some(work) = &mut self.work else { return Ok(()) };
+        while let Some(order) = work.next_order(slots) {
+            let words = Words::of(order);
+            self.session.send(Command::Shot(words.shot(order))).await?;
+            work.mark_sent();
+        }
         Ok(())
     }
 }

@@ -1,28 +1,26 @@
 //! What a host asks of a device: who it is, to hold a generation, to run batches of shots ([`Batch`]).
 //!
-//! Answers are matched to questions by tag; what comes in between is kept for whoever asks next.
+//! The client knows what is to be in force on the device and which shots are under way; from that `recovery` brings a
+//! device there again when the connection was lost.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use tokio::time::timeout;
 use xyloop_protocol::{
     crc::Crc32c,
-    message::{
-        self, Block, Bytes, Command, Contrast, Event, Generation, Limits, Plan, Report, Request, Stage, State, Status,
-    },
+    message::{self, Block, Bytes, Command, Contrast, Generation, Limits, Plan, Report, Stage, State, Status},
     units::{DacCode, ShotId},
 };
 
 use super::{
-    Batch, DeviceError, ShotOrder, Transport,
-    connection::{Connection, LinkFigures},
+    Batch, DeviceError, LinkFigures, ShotOrder, StopFlag, Way,
+    connection::{Connection, Judge, Peer, fresh_number},
+    session::{HEAD, Session, Trouble},
+    work::Work,
 };
 use crate::calibration::Codes;
 
-/// Longest wait for an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Room for a message's head beside its codes.
-const HEAD: usize = 64;
+/// How long a farewell may take.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A device's identity, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +55,32 @@ impl Identity {
             limits: self.limits,
         }
     }
+
+    fn of(report: &Report<'_>) -> Option<Self> {
+        let Report::Identity(identity) = report else { return None };
+        Some(Self {
+            vendor: identity.vendor.to_owned(),
+            model: identity.model.to_owned(),
+            serial: identity.serial.to_owned(),
+            firmware: identity.firmware.to_owned(),
+            boot_id: identity.boot_id,
+            wiring_hash: identity.wiring_hash,
+            limits: identity.limits,
+        })
+    }
+}
+
+/// The rig whose device is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name.
+    pub rig: String,
+    /// Its array in words, for a refusal.
+    pub array: String,
+    /// Its wiring.
+    pub wiring_hash: u64,
+    /// The serial number of its device, if the rig file names one.
+    pub serial_number: Option<String>,
 }
 
 /// Contrast sums of the shots since the plan, model units (radians are in the cosines).
@@ -70,46 +94,60 @@ pub struct Sums {
     pub values: Vec<f64>,
 }
 
+/// Codes with the number and CRC under which they are to be in force.
+pub(super) struct Target {
+    pub generation: Generation,
+    pub codes: Codes,
+}
+
 /// A connected device.
 pub struct Client {
-    connection: Connection,
-    place: String,
-    identity: Identity,
-    tag: u16,
-    /// Messages that came while something else was waited for.
-    early: VecDeque<Vec<u8>>,
-    generation: Generation,
-    /// The codes the device holds, to send only what changed.
-    held: Option<Codes>,
+    pub(super) way: Way,
+    pub(super) wanted: Option<Wanted>,
+    pub(super) session: Session,
+    pub(super) identity: Identity,
+    /// Named in every plan, so that results of another run show.
+    run: u32,
+    pub(super) generation: Generation,
+    /// What is to be in force.
+    pub(super) target: Option<Target>,
+    /// The codes the device is known to hold, to send only what changed.
+    pub(super) held: Option<Codes>,
+    pub(super) work: Option<Work>,
+    /// The last shot whose result was handed out.
+    pub(super) delivered_through: ShotId,
+    /// The last shot the device may forget.
+    pub(super) retired_through: ShotId,
+    /// The device offers again what it had finished for the connection before.
+    pub(super) resumed: bool,
     rearmed: u32,
 }
 
 impl Client {
-    /// Connects, and refuses a device that is not the rig's: another wire version, other messages, other wiring.
-    ///
-    /// `rig` is the rig's name and its array in words, for the refusal.
+    /// Connects, and refuses a device that is not the rig's: another wire version, other messages, another serial number,
+    /// other wiring.
     ///
     /// # Errors
     /// [`DeviceError`], naming both sides.
-    pub async fn connect(transport: Transport, rig: (&str, &str), wiring_hash: u64) -> Result<Self, DeviceError> {
-        let mut client = Self::connect_any(transport, wiring_hash).await?;
-        let theirs = client.connection.greeting.wiring_hash;
-        if theirs != wiring_hash {
+    pub async fn connect(way: Way, wanted: Wanted) -> Result<Self, DeviceError> {
+        let hash = wanted.wiring_hash;
+        let (place, pinned) = (way.place().to_owned(), wanted.serial_number.clone());
+        let judge: Judge = Box::new(move |peer| match pinned {
+            Some(ours) if ours != peer.serial => Err(other_serial(place, &ours, peer, "the rig file names it")),
+            _ => Ok(()),
+        });
+        let mut client = Self::meet(way, hash, judge).await?;
+        if client.identity.wiring_hash != hash {
             let limits = client.identity.limits;
-            let error = DeviceError::Wiring {
-                place: std::mem::take(&mut client.place),
-                rig: rig.0.to_owned(),
-                ours: wiring_hash,
-                ours_is: format!(" ({})", rig.1),
-                theirs,
-                theirs_is: format!(
-                    " ({} sites, {} couplings, {} inputs, {} outputs)",
-                    limits.sites, limits.couplings, limits.inputs, limits.outputs
-                ),
-            };
-            client.connection.close().await;
+            let theirs_is = format!(
+                " ({} sites, {} couplings, {} inputs, {} outputs)",
+                limits.sites, limits.couplings, limits.inputs, limits.outputs
+            );
+            let error = other_wiring(client.place().to_owned(), &wanted, client.identity.wiring_hash, theirs_is);
+            client.leave().await;
             return Err(error);
         }
+        client.wanted = Some(wanted);
         Ok(client)
     }
 
@@ -117,42 +155,39 @@ impl Client {
     ///
     /// # Errors
     /// [`DeviceError`] if it is no device or of another version.
-    pub async fn connect_any(transport: Transport, wiring_hash: u64) -> Result<Self, DeviceError> {
-        let place = transport.place.clone();
-        let connection = Connection::open(transport, wiring_hash).await?;
-        let identity = Identity {
-            vendor: String::new(),
-            model: String::new(),
-            serial: String::new(),
-            firmware: String::new(),
-            boot_id: connection.greeting.boot_id,
-            wiring_hash: connection.greeting.wiring_hash,
-            limits: Limits::default(),
+    pub async fn connect_any(way: Way, wiring_hash: u64) -> Result<Self, DeviceError> {
+        Self::meet(way, wiring_hash, Box::new(|_| Ok(()))).await
+    }
+
+    async fn meet(way: Way, wiring_hash: u64, judge: Judge) -> Result<Self, DeviceError> {
+        let transport = way.open().await?;
+        let connection = Connection::open(transport, wiring_hash, judge).await.map_err(|refused| refused.error)?;
+        let mut session = Session::new(connection, way.place().to_owned());
+        let identity = match session.ask("identify", Command::Identify, Identity::of).await {
+            Ok(identity) => identity,
+            Err(trouble) => return Err(hopeless(&session, trouble)),
         };
-        let mut client = Self {
-            connection,
-            place,
+        Ok(Self {
+            way,
+            wanted: None,
+            session,
             identity,
-            tag: 0,
-            early: VecDeque::new(),
+            run: fresh_number(),
             generation: Generation::default(),
+            target: None,
             held: None,
+            work: None,
+            delivered_through: 0,
+            retired_through: 0,
+            resumed: false,
             rearmed: 0,
-        };
-        let identify = |report: &Report<'_>| match report {
-            Report::Identity(identity) => Some(Identity {
-                vendor: identity.vendor.to_owned(),
-                model: identity.model.to_owned(),
-                serial: identity.serial.to_owned(),
-                firmware: identity.firmware.to_owned(),
-                boot_id: identity.boot_id,
-                wiring_hash: identity.wiring_hash,
-                limits: identity.limits,
-            }),
-            _ => None,
-        };
-        client.identity = client.ask("identify", Command::Identify, identify).await?;
-        Ok(client)
+        })
+    }
+
+    /// From now on a lost connection is made again and what was under way goes on, until this asks for a stop: then
+    /// whatever waits ends with [`DeviceError::Interrupted`].
+    pub fn reconnect_until(&mut self, stop: StopFlag) {
+        self.session.watch.stop = Some(stop);
     }
 
     /// Who the device is.
@@ -162,12 +197,12 @@ impl Client {
 
     /// What the user called the way to it.
     pub fn place(&self) -> &str {
-        &self.place
+        self.way.place()
     }
 
-    /// The link's figures, as of a moment ago.
+    /// The link's figures over all connections, as of a moment ago.
     pub fn figures(&self) -> LinkFigures {
-        self.connection.figures()
+        self.session.figures()
     }
 
     /// How often the device had gone safe by itself and was armed again.
@@ -185,11 +220,24 @@ impl Client {
     /// # Errors
     /// If it does not answer.
     pub async fn status(&mut self) -> Result<Status, DeviceError> {
+        loop {
+            match self.ask_status().await {
+                Ok(status) => return Ok(status),
+                Err(trouble) => self.overcome(trouble).await?,
+            }
+        }
+    }
+
+    pub(super) async fn ask_status(&mut self) -> Result<Status, Trouble> {
         let status = |report: &Report<'_>| match report {
             Report::Status(status) => Some(*status),
             _ => None,
         };
-        self.ask("status", Command::Status, status).await
+        self.session.ask("status", Command::Status, status).await
+    }
+
+    pub(super) async fn ask_identity(&mut self) -> Result<Identity, Trouble> {
+        self.session.ask("identify", Command::Identify, Identity::of).await
     }
 
     /// Clears a latched fault; the device stays safe.
@@ -219,24 +267,48 @@ impl Client {
             return Err(DeviceError::Fault(status.state));
         }
         self.generation = status.generation;
-        self.order("abort", Command::Abort).await?;
+        match self.drop_everything().await {
+            Ok(()) => Ok(()),
+            Err(trouble) => self.overcome(trouble).await,
+        }
+    }
+
+    /// The device drops its shots and forgets all results; afterwards nothing of them is under way any more.
+    pub(super) async fn drop_everything(&mut self) -> Result<(), Trouble> {
+        self.session.order("abort", Command::Abort).await?;
         // Nobody is left who could retire them: without this they would be offered to us.
-        self.retire(ShotId::MAX).await?;
+        self.session.send(Command::Retire(ShotId::MAX)).await?;
         // Answers come in order: after this one nothing of the past is under way.
-        self.status().await?;
-        self.early.clear();
+        self.ask_status().await?;
+        self.session.forget_early();
         Ok(())
     }
 
     /// Stages and commits a generation of codes under the next number.
     ///
     /// # Errors
-    /// If the device refuses it or is lost.
+    /// If the device refuses it or is lost for good; [`DeviceError::Interrupted`].
     pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
-        let number = self.generation.number.wrapping_add(1).max(1);
+        let mut crc = Crc32c::new();
+        crc.update(&bytes_of(&codes.couplings));
+        crc.update(&bytes_of(&codes.fields));
+        let generation = Generation { number: self.generation.number.wrapping_add(1).max(1), crc: crc.finish() };
+        self.work = None;
+        self.target = Some(Target { generation, codes: codes.clone() });
+        if let Err(trouble) = self.put_in_force().await {
+            // Ends with the target in force.
+            self.overcome(trouble).await?;
+        }
+        Ok(generation)
+    }
+
+    /// Stages the target's codes, those that differ from what the device is known to hold, and commits them.
+    pub(super) async fn put_in_force(&mut self) -> Result<(), Trouble> {
+        let held = self.held.take();
+        let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
         let blocks = [
-            (Block::Couplings, &codes.couplings, self.held.as_ref().map(|held| &held.couplings)),
-            (Block::Fields, &codes.fields, self.held.as_ref().map(|held| &held.fields)),
+            (Block::Couplings, &codes.couplings, held.as_ref().map(|held| &held.couplings)),
+            (Block::Fields, &codes.fields, held.as_ref().map(|held| &held.fields)),
         ];
         // As many codes as a message takes; sent without waiting for each answer.
         let most = (usize::from(self.identity.limits.max_message).saturating_sub(HEAD) / 2).max(1);
@@ -256,62 +328,89 @@ impl Client {
         }
         let mut tags = Vec::with_capacity(pieces.len());
         for (block, first, bytes) in &pieces {
-            let stage = Stage { generation: number, block: *block, first: *first, codes: Bytes(bytes) };
-            tags.push(self.send(Command::Stage(stage)).await?);
+            let stage = Stage { generation: generation.number, block: *block, first: *first, codes: Bytes(bytes) };
+            tags.push(self.session.send(Command::Stage(stage)).await?);
         }
         for tag in tags {
-            self.answer("stage", tag, done).await?;
+            self.session.done("stage", tag).await?;
         }
-        let mut crc = Crc32c::new();
-        crc.update(&bytes_of(&codes.couplings));
-        crc.update(&bytes_of(&codes.fields));
-        let generation = Generation { number, crc: crc.finish() };
-        self.order("commit", Command::Commit(generation)).await?;
-        self.generation = generation;
+        self.session.order("commit", Command::Commit(*generation)).await?;
+        // A commit latches: whatever made the outputs safe before is over.
+        self.session.went_safe = false;
+        self.generation = *generation;
         self.held = Some(codes.clone());
-        Ok(generation)
+        Ok(())
     }
 
-    /// Starts a batch: the plan, then its shots as the device has room. Results are taken with [`Batch::next`].
+    /// Starts a batch: the plan, then its shots as the device has room. Results are taken with [`Batch::next`]. The
+    /// plan's run number is the client's, whatever is given.
     ///
     /// # Errors
-    /// If the device refuses the plan or is lost.
+    /// If the shots' ids do not ascend, the device refuses the plan or is lost for good; [`DeviceError::Interrupted`].
     pub async fn batch(&mut self, plan: Plan, shots: Vec<ShotOrder>) -> Result<Batch<'_>, DeviceError> {
-        self.order("plan", Command::Plan(plan)).await?;
-        Ok(Batch::new(self, &plan, shots))
+        let mut last = self.delivered_through;
+        for &ShotOrder { id, .. } in &shots {
+            if id <= last {
+                return Err(DeviceError::ShotIds { id, last });
+            }
+            last = id;
+        }
+        let plan = Plan { run: self.run, ..plan };
+        self.work = Some(Work::new(plan, shots));
+        if let Err(trouble) = self.session.order("plan", Command::Plan(plan)).await {
+            // Ends with the plan in force.
+            self.overcome(trouble).await?;
+        }
+        Ok(Batch::new(self))
     }
 
-    /// Contrast sums since the plan.
+    /// Contrast sums of the batch whose results were all taken.
     ///
     /// # Errors
-    /// If a sum did not fit, or the device is lost.
+    /// If a sum did not fit, the sums are not those of the batch, or the device is lost for good;
+    /// [`DeviceError::Interrupted`].
     pub async fn collect(&mut self) -> Result<Sums, DeviceError> {
+        loop {
+            // After a reconnect the whole batch runs once more, for its sums alone.
+            if self.next_result().await?.is_some() {
+                let what = "sums were asked for before every result was taken".into();
+                return Err(DeviceError::Protocol { what });
+            }
+            match self.try_collect().await {
+                Ok(sums) => return Ok(sums),
+                Err(trouble) => self.overcome(trouble).await?,
+            }
+        }
+    }
+
+    async fn try_collect(&mut self) -> Result<Sums, Trouble> {
+        let protocol = |what: String| Trouble::from(DeviceError::Protocol { what });
         let total = self.identity.limits.couplings as usize + 2 * usize::from(self.identity.limits.sites);
         let mut sums = Sums::default();
         while sums.values.len() < total {
             let part = |report: &Report<'_>| match report {
                 Report::Contrast(Contrast { shots, left_out, saturated, sums, .. }) => {
                     let unit = f64::from(1u32 << message::CONTRAST_FRACTION_BITS);
-                    let values: Vec<f64> = sums
-                        .0
-                        .as_chunks::<4>()
-                        .0
-                        .iter()
-                        .map(|word| f64::from(i32::from_le_bytes(*word)) / unit)
-                        .collect();
+                    let words = sums.0.as_chunks::<4>().0.iter();
+                    let values: Vec<f64> = words.map(|word| f64::from(i32::from_le_bytes(*word)) / unit).collect();
                     Some((*shots, *left_out, *saturated, values))
                 }
                 _ => None,
             };
             let command = Command::Collect(sums.values.len() as u32);
-            let (shots, left_out, saturated, values) = self.ask("collect", command, part).await?;
-            if saturated || values.is_empty() {
-                let what =
-                    if saturated { "a contrast sum did not fit its 32 bits: use smaller batches" } else { "no sums" };
-                return Err(DeviceError::Protocol { what: what.into() });
+            let (shots, left_out, saturated, values) = self.session.ask("collect", command, part).await?;
+            if saturated {
+                return Err(protocol("a contrast sum did not fit its 32 bits: use smaller batches".into()));
+            }
+            if values.is_empty() {
+                return Err(protocol("no sums".into()));
             }
             (sums.shots, sums.left_out) = (shots, left_out);
             sums.values.extend(values);
+        }
+        let (have, want) = (u64::from(sums.shots) + u64::from(sums.left_out), self.work.as_ref().map_or(0, Work::len));
+        if have != want as u64 {
+            return Err(protocol(format!("its sums are over {have} shots, the batch has {want}")));
         }
         Ok(sums)
     }
@@ -319,127 +418,95 @@ impl Client {
     /// All shots up to this one are safe with us.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost for good; [`DeviceError::Interrupted`].
     pub async fn retire(&mut self, through: ShotId) -> Result<(), DeviceError> {
-        self.send(Command::Retire(through)).await.map(drop)
+        self.retired_through = self.retired_through.max(through.min(self.delivered_through));
+        if let Some(work) = &mut self.work {
+            work.retire(through);
+        }
+        match self.session.send(Command::Retire(through)).await {
+            Ok(_) => Ok(()),
+            // A new connection begins with it.
+            Err(trouble) => self.overcome(trouble).await,
+        }
     }
 
     /// Drops whatever is queued; shots in progress are discarded.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost for good; [`DeviceError::Interrupted`].
     pub async fn abort(&mut self) -> Result<(), DeviceError> {
+        self.work = None;
         self.order("abort", Command::Abort).await?;
-        self.early.clear();
+        self.session.forget_early();
         Ok(())
     }
 
     /// Leaves everything as it is, once everything sent has arrived.
     pub async fn leave(self) {
-        self.connection.close().await;
+        self.session.close().await;
     }
 
-    /// Makes the outputs safe, waits until everything sent has arrived, and leaves.
+    /// Makes the outputs safe, waits until everything sent has arrived, and leaves. A device that cannot be reached is
+    /// not waited for: its outputs are safe by themselves.
     pub async fn close(mut self) {
-        // A device that is gone needs no farewell.
-        let _ = self.make_safe().await;
-        self.connection.close().await;
+        self.session.watch.stop = None;
+        let farewell = async {
+            if self.session.is_heard() && self.make_safe().await.is_ok() {
+                self.session.close().await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 
     async fn order(&mut self, asked: &'static str, command: Command<'_>) -> Result<(), DeviceError> {
-        self.ask(asked, command, done).await
-    }
-
-    async fn ask<T>(
-        &mut self,
-        asked: &'static str,
-        command: Command<'_>,
-        take: impl Fn(&Report<'_>) -> Option<T>,
-    ) -> Result<T, DeviceError> {
-        let tag = self.send(command).await?;
-        self.answer(asked, tag, take).await
-    }
-
-    pub(super) async fn send(&mut self, command: Command<'_>) -> Result<u16, DeviceError> {
-        self.tag = if self.tag == u16::MAX { 1 } else { self.tag + 1 };
-        let request = Request { tag: self.tag, command };
-        let codes = match command {
-            Command::Stage(stage) => stage.codes.0.len(),
-            Command::Shot(shot) => shot.inputs.0.len() + shot.targets.0.len(),
-            _ => 128,
-        };
-        let mut buffer = vec![0; codes + HEAD];
-        let too_long = || DeviceError::Protocol { what: "a request does not fit its buffer".into() };
-        let length = message::encode(&request, &mut buffer).ok_or_else(too_long)?.len();
-        buffer.truncate(length);
-        if self.connection.outgoing.send(buffer).await.is_err() {
-            return Err(self.lost().await);
-        }
-        Ok(self.tag)
-    }
-
-    /// Waits for the answer with this tag; what comes in between is kept for later.
-    async fn answer<T>(
-        &mut self,
-        asked: &'static str,
-        tag: u16,
-        take: impl Fn(&Report<'_>) -> Option<T>,
-    ) -> Result<T, DeviceError> {
         loop {
-            let bytes = self.next_message(asked, ANSWER_TIMEOUT).await?;
-            let event = decode(&bytes)?;
-            if let (0, Report::Refused(refused)) = (event.tag, &event.report) {
-                // A message of ours that the device could not read: there will be no answer.
-                return Err(DeviceError::Refused { asked, refused: *refused });
+            match self.session.order(asked, command).await {
+                Ok(()) => return Ok(()),
+                Err(trouble) => self.overcome(trouble).await?,
             }
-            if event.tag != tag {
-                self.early.push_back(bytes);
-                continue;
-            }
-            return match event.report {
-                Report::Refused(refused) => Err(DeviceError::Refused { asked, refused }),
-                report => take(&report)
-                    .ok_or_else(|| DeviceError::Protocol { what: format!("`{asked}` was answered with {report:?}") }),
-            };
         }
-    }
-
-    /// The next message that answers no question.
-    pub(super) async fn next_unasked(&mut self, wanted: &'static str, wait: Duration) -> Result<Vec<u8>, DeviceError> {
-        match self.early.pop_front() {
-            Some(bytes) => Ok(bytes),
-            None => self.next_message(wanted, wait).await,
-        }
-    }
-
-    async fn next_message(&mut self, asked: &'static str, wait: Duration) -> Result<Vec<u8>, DeviceError> {
-        match timeout(wait, self.connection.incoming.recv()).await {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(self.lost().await),
-            Err(_) => Err(DeviceError::NoAnswer { place: self.place.clone(), asked, waited: wait }),
-        }
-    }
-
-    async fn lost(&mut self) -> DeviceError {
-        DeviceError::Lost { place: self.place.clone(), reason: self.connection.reason().await }
     }
 
     /// Arms a device again that went safe because it had not heard of us for a while.
-    pub(super) async fn arm(&mut self) -> Result<(), DeviceError> {
+    pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
         self.rearmed += 1;
         tracing::warn!("the device had gone safe after a silence of the host: armed again, its shots run again");
+        self.arm().await
+    }
+
+    pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
         let generation = self.generation;
-        self.order("arm", Command::Arm(generation)).await
+        // What comes between the answer and its being read is noted after this.
+        self.session.went_safe = false;
+        self.session.order("arm", Command::Arm(generation)).await?;
+        self.session.went_safe = false;
+        Ok(())
     }
 }
 
-fn done(report: &Report<'_>) -> Option<()> {
-    matches!(report, Report::Done).then_some(())
+/// A trouble nothing is done about.
+pub(super) fn hopeless(session: &Session, trouble: Trouble) -> DeviceError {
+    match trouble {
+        Trouble::Lost(end) => session.gone(&end),
+        Trouble::Other(error) => error,
+    }
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Event<'_>, DeviceError> {
-    message::decode(bytes)
-        .ok_or_else(|| DeviceError::Protocol { what: format!("a message of {} bytes cannot be decoded", bytes.len()) })
+pub(super) fn other_serial(place: String, ours: &str, peer: &Peer, why: &'static str) -> DeviceError {
+    let named = |serial: &str| format!("number `{serial}`");
+    DeviceError::OtherDevice { place, ours: named(ours), theirs: named(&peer.serial), why }
+}
+
+pub(super) fn other_wiring(place: String, wanted: &Wanted, theirs: u64, theirs_is: String) -> DeviceError {
+    DeviceError::Wiring {
+        place,
+        rig: wanted.rig.clone(),
+        ours: wanted.wiring_hash,
+        ours_is: format!(" ({})", wanted.array),
+        theirs,
+        theirs_is,
+    }
 }
 
 fn bytes_of(codes: &[DacCode]) -> Vec<u8> {

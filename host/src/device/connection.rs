@@ -1,43 +1,19 @@
-//! The connection: one task that owns the transport and the link, and nothing else.
-//!
-//! It never touches a disk and never computes: keep-alives leave on time whatever the trainer does. Messages to the
-//! device come in over a bounded channel, messages from it leave over another one; a full channel is back-pressure,
-//! which the link passes on to the device.
+//! The owner's end of a connection: channels to the task that keeps it alive (`pump`), what the device said in the first
+//! exchange, the link's figures, and how the connection ended.
 
 use std::{
     hash::{BuildHasher, Hasher},
-    io,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     sync::{mpsc, oneshot},
-};
-use xyloop_protocol::{
-    frame,
-    greeting::Greeting,
-    link::{self, Link, State},
-    message::SCHEMA_HASH,
+    time::Instant,
 };
 
-use super::{DeviceError, Transport};
+use super::{DeviceError, Transport, pump};
 
-/// How long a device may take to answer the first exchange.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the last bytes may take to leave when a connection is closed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes each direction of the link can hold.
-const LINK_BYTES: usize = 1 << 17;
-/// Payload of a frame where there is no line rate to respect.
-const MAX_PAYLOAD: u16 = 8192;
-/// Payload of a frame on a serial line.
-const SERIAL_PAYLOAD: u16 = 1024;
-/// A frame should not take longer than this on a serial line.
-const FRAME_TIME: Duration = Duration::from_millis(50);
-/// Bytes read at once.
-const READ_BYTES: usize = 16 << 10;
 /// Messages waiting in either channel.
 const QUEUE: usize = 256;
 
@@ -46,291 +22,153 @@ const QUEUE: usize = 256;
 pub struct LinkFigures {
     /// Bytes received and sent.
     pub bytes: (u64, u64),
+    /// Good frames received, and frames sent.
+    pub frames: (u64, u64),
     /// Frames received that were damaged or of another session.
-    pub bad_frames: u32,
+    pub bad_frames: u64,
     /// Frames sent again.
-    pub resends: u32,
+    pub resends: u64,
     /// Smoothed round trip, microseconds.
     pub rtt_us: u32,
+    /// When the device was last heard.
+    pub heard: Option<Instant>,
+}
+
+impl LinkFigures {
+    /// For how long the device has not been heard.
+    pub fn silence(&self, now: Instant) -> Duration {
+        self.heard.map_or(Duration::ZERO, |heard| now.saturating_duration_since(heard))
+    }
+
+    /// These figures behind those of earlier connections.
+    pub(super) fn after(self, earlier: Self) -> Self {
+        Self {
+            bytes: (self.bytes.0 + earlier.bytes.0, self.bytes.1 + earlier.bytes.1),
+            frames: (self.frames.0 + earlier.frames.0, self.frames.1 + earlier.frames.1),
+            bad_frames: self.bad_frames + earlier.bad_frames,
+            resends: self.resends + earlier.resends,
+            ..self
+        }
+    }
+}
+
+/// The figures as the connection's task writes them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gauge(Arc<Mutex<LinkFigures>>);
+
+impl Gauge {
+    pub fn read(&self) -> LinkFigures {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn write(&self, figures: LinkFigures) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+}
+
+/// What a device said in the first exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub wiring_hash: u64,
+    pub boot_id: u32,
+    pub serial: String,
+}
+
+/// Looks at what a device said before the device is told that it has a host: a refusal leaves no trace there.
+pub(super) type Judge = Box<dyn FnOnce(&Peer) -> Result<(), DeviceError> + Send>;
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The port failed or hung up.
+    Broken(String),
+    /// The device does not know the session.
+    Forgotten,
+    /// The device ended the session.
+    Closed,
+    /// Something that no resend and no reconnect cures.
+    Failed(String),
+    /// The owner went.
+    Left,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken(reason) | Self::Failed(reason) => f.write_str(reason),
+            Self::Forgotten => f.write_str("it does not know this connection (any more)"),
+            Self::Closed => f.write_str("it closed the connection"),
+            Self::Left => f.write_str("the connection was closed"),
+        }
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) struct End {
+    pub cause: Cause,
+    /// The line, where it still works: opening it anew could reset a board.
+    pub transport: Option<Transport>,
+}
+
+/// A connection that did not come about.
+pub(super) struct NotOpened {
+    pub error: DeviceError,
+    /// The line, where it still works.
+    pub transport: Option<Transport>,
 }
 
 /// The owner's end of a connection.
 pub(super) struct Connection {
     pub outgoing: mpsc::Sender<Vec<u8>>,
     pub incoming: mpsc::Receiver<Vec<u8>>,
-    pub greeting: Greeting,
-    figures: Arc<Mutex<LinkFigures>>,
-    ended: oneshot::Receiver<String>,
-    /// What `ended` said: it says it once.
-    end: Option<String>,
+    pub gauge: Gauge,
+    ended: oneshot::Receiver<End>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Connection {
     /// Makes the first exchange with a device and keeps the connection alive from then on.
-    pub async fn open(mut transport: Transport, wiring_hash: u64) -> Result<Self, DeviceError> {
+    pub async fn open(transport: Transport, wiring_hash: u64, judge: Judge) -> Result<Self, NotOpened> {
         let place = transport.place.clone();
-        let payload = match transport.baud {
-            None => MAX_PAYLOAD,
-            // 10 bits a byte.
-            Some(baud) => {
-                ((u64::from(baud) / 10 * FRAME_TIME.as_millis() as u64 / 1000) as u16).clamp(48, SERIAL_PAYLOAD)
-            }
-        };
-        let mut buffers = Buffers::new(payload);
         let (outgoing, to_device) = mpsc::channel(QUEUE);
         let (to_owner, incoming) = mpsc::channel(QUEUE);
         let (first, opened) = oneshot::channel();
         let (farewell, ended) = oneshot::channel();
-        let figures = Arc::new(Mutex::new(LinkFigures::default()));
-        let shared = Arc::clone(&figures);
-        let task = tokio::spawn(async move {
-            let config = link::Config { max_payload: payload, salt: fresh_number(), ..link::Config::host() };
-            let mut link = Link::new(link::Role::Host, buffers.storage(), config);
-            link.set_payload_limit(usize::from(payload));
-            let scratch = [vec![0; 2 * usize::from(MAX_PAYLOAD)], vec![0; READ_BYTES]];
-            let ahead_bytes = scratch[0].len().min(2 * usize::from(payload));
-            let mut pump =
-                Pump { ahead_bytes, link, epoch: Instant::now(), scratch, unwritten: Vec::new(), figures: shared };
-            let answer = pump.open(&mut transport, wiring_hash).await;
-            let is_open = answer.is_ok();
-            if first.send(answer).is_ok() && is_open {
-                let reason = pump.run(&mut transport, to_device, to_owner).await;
-                let _ = farewell.send(reason);
-            }
-        });
+        let gauge = Gauge::default();
+        let exchange = pump::Exchange { wiring_hash, judge, first };
+        let owner = pump::Ends { requests: to_device, events: to_owner, farewell, gauge: gauge.clone() };
+        let task = tokio::spawn(pump::carry(transport, exchange, owner));
         match opened.await {
-            Ok(Ok(greeting)) => Ok(Self { outgoing, incoming, greeting, figures, ended, end: None, task }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(DeviceError::Lost { place, reason: "the connection's task ended".into() }),
+            Ok(Ok(())) => Ok(Self { outgoing, incoming, gauge, ended, task }),
+            Ok(Err(refused)) => Err(refused),
+            Err(_) => {
+                let error = DeviceError::Lost { place, reason: "the connection's task ended".into() };
+                Err(NotOpened { error, transport: None })
+            }
         }
     }
 
-    /// The link's figures.
-    pub fn figures(&self) -> LinkFigures {
-        *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why the connection ended, once a channel has said that it did.
-    pub async fn reason(&mut self) -> String {
-        if self.end.is_none() {
-            self.end = (&mut self.ended).await.ok();
+    /// How the connection ended, once a channel has said that it did. The second time nothing is known any more.
+    pub async fn end(&mut self) -> End {
+        let unknown = || End { cause: Cause::Broken("the connection has ended".into()), transport: None };
+        if self.ended.is_terminated() {
+            return unknown();
         }
-        self.end.clone().unwrap_or_else(|| "the connection's task ended".into())
+        (&mut self.ended).await.unwrap_or_else(|_| unknown())
     }
 
     /// Leaves the device after everything sent has arrived.
     pub async fn close(self) {
         drop(self.outgoing);
         drop(self.incoming);
-        let _ = tokio::time::timeout(2 * CLOSE_TIMEOUT, self.task).await;
+        let _ = tokio::time::timeout(2 * pump::CLOSE_TIMEOUT, self.task).await;
     }
 }
 
-/// A number that nobody else has: names a session or a boot. Not for secrets.
+/// A number that nobody else has: names a session, a boot or a run. Not for secrets.
 pub fn fresh_number() -> u32 {
     // The standard library seeds every `RandomState` from the system's generator.
     let number = std::collections::hash_map::RandomState::new().build_hasher().finish() as u32;
     number.max(1)
-}
-
-struct Buffers {
-    frame: Vec<u8>,
-    receive: Vec<u8>,
-    send: Vec<u8>,
-}
-
-impl Buffers {
-    fn new(payload: u16) -> Self {
-        let frame = frame::storage_len(usize::from(payload)).max(link::FRAME_STORAGE_MIN);
-        Self { frame: vec![0; frame], receive: vec![0; LINK_BYTES], send: vec![0; LINK_BYTES] }
-    }
-
-    fn storage(&mut self) -> link::Storage<'_> {
-        link::Storage { frame: &mut self.frame, receive: &mut self.receive, send: &mut self.send }
-    }
-}
-
-/// The link with the bytes on their way out of it.
-struct Pump<'b> {
-    link: Link<'b>,
-    epoch: Instant,
-    /// Where frames are written, and where bytes are read.
-    scratch: [Vec<u8>; 2],
-    unwritten: Vec<u8>,
-    /// Frames are queued up to here before the line has taken them: little enough that an order to be safe does not wait.
-    ahead_bytes: usize,
-    figures: Arc<Mutex<LinkFigures>>,
-}
-
-impl Pump<'_> {
-    fn now_us(&self) -> u64 {
-        self.epoch.elapsed().as_micros() as u64
-    }
-
-    /// Collects frames that are due, unless the last ones still wait for the transport.
-    fn collect_frames(&mut self) {
-        while self.unwritten.is_empty() || self.unwritten.len() < self.ahead_bytes {
-            let now_us = self.now_us();
-            let out = &mut self.scratch[0];
-            let length = self.link.transmit(now_us, out);
-            if length == 0 {
-                break;
-            }
-            self.unwritten.extend_from_slice(&out[..length]);
-        }
-    }
-
-    /// One turn: writes, reads or sleeps, whatever is possible first. `Err` is the reason why the transport is gone.
-    async fn turn(&mut self, transport: &mut Transport, longest: Duration) -> Result<(), String> {
-        self.collect_frames();
-        // While the line has not taken the last frames, the link's timers have nothing to do.
-        let wakeup_us = self.link.next_wakeup_us().filter(|_| self.unwritten.is_empty());
-        let due = wakeup_us.map_or(longest, |at| Duration::from_micros(at.saturating_sub(self.now_us())));
-        let (mut reader, mut writer) = tokio::io::split(transport);
-        let buffer = &mut self.scratch[1];
-        tokio::select! {
-            biased;
-            read = reader.read(buffer) => match read {
-                // A hang-up reads as end of stream, for ever.
-                Ok(0) => return Err("it hung up".into()),
-                Ok(length) => {
-                    let now_us = self.now_us();
-                    self.link.receive(now_us, &self.scratch[1][..length]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.to_string()),
-            },
-            written = writer.write(&self.unwritten), if !self.unwritten.is_empty() => match written {
-                Ok(length) => drop(self.unwritten.drain(..length)),
-                Err(error) => return Err(error.to_string()),
-            },
-            () = tokio::time::sleep(due.min(longest)) => {}
-        }
-        Ok(())
-    }
-
-    async fn open(&mut self, transport: &mut Transport, wiring_hash: u64) -> Result<Greeting, DeviceError> {
-        let place = transport.place.clone();
-        let greeting = Greeting::new(wiring_hash, 0).to_bytes();
-        let lost = |reason: String| DeviceError::Lost { place: place.clone(), reason };
-        let now_us = self.now_us();
-        self.link.connect(fresh_number(), &greeting, now_us).map_err(|error| lost(error.to_string()))?;
-        let started = Instant::now();
-        while started.elapsed() < OPEN_TIMEOUT {
-            if let Err(reason) = self.turn(transport, Duration::from_millis(20)).await {
-                let nothing_came = self.link.counters().bytes_in == 0;
-                return Err(if nothing_came { DeviceError::TurnedAway { place } } else { lost(reason) });
-            }
-            match self.link.state() {
-                State::Connected { .. } => return self.check_greeting(place),
-                State::VersionMismatch { ours, theirs } => return Err(DeviceError::Version { place, ours, theirs }),
-                _ => {}
-            }
-        }
-        let counters = self.link.counters();
-        let (received, bad) = (counters.bytes_in, counters.framing.bad());
-        Err(DeviceError::NotADevice { place, waited: OPEN_TIMEOUT, received, bad })
-    }
-
-    fn check_greeting(&self, place: String) -> Result<Greeting, DeviceError> {
-        let greeting = Greeting::from_bytes(self.link.peer_greeting())
-            .ok_or_else(|| DeviceError::Protocol { what: format!("{place} greeted with too few bytes") })?;
-        if greeting.schema_hash != SCHEMA_HASH {
-            let (ours, theirs) = (u64::from_be_bytes(SCHEMA_HASH), u64::from_be_bytes(greeting.schema_hash));
-            return Err(DeviceError::Schema { place, ours, theirs });
-        }
-        Ok(greeting)
-    }
-
-    /// Carries messages until the owner has gone and everything is out, or the connection ends; says why it ended.
-    async fn run(
-        &mut self,
-        transport: &mut Transport,
-        mut to_device: mpsc::Receiver<Vec<u8>>,
-        to_owner: mpsc::Sender<Vec<u8>>,
-    ) -> String {
-        let mut waiting: Option<Vec<u8>> = None;
-        let mut owner_left: Option<Instant> = None;
-        loop {
-            while let (Some(message), Ok(place)) = (self.link.front(), to_owner.try_reserve()) {
-                place.send(message.to_vec());
-                self.link.pop();
-            }
-            loop {
-                let message = match waiting.take() {
-                    Some(message) => message,
-                    None => match to_device.try_recv() {
-                        Ok(message) => message,
-                        Err(mpsc::error::TryRecvError::Empty) => break,
-                        Err(mpsc::error::TryRecvError::Disconnected) => {
-                            owner_left.get_or_insert_with(Instant::now);
-                            break;
-                        }
-                    },
-                };
-                match self.link.send(&message) {
-                    Ok(()) => {}
-                    Err(link::SendError::Full) => {
-                        waiting = Some(message);
-                        break;
-                    }
-                    Err(error) => return error.to_string(),
-                }
-            }
-            self.publish();
-            match self.link.state() {
-                State::Connected { .. } => {}
-                State::Reset { .. } => return "it was restarted, or another host took it over".into(),
-                State::Closed { .. } => return "it closed the connection".into(),
-                other => return format!("{other:?}"),
-            }
-            if let Some(since) = owner_left
-                && (self.link.all_acked() || since.elapsed() > CLOSE_TIMEOUT)
-            {
-                self.leave(transport).await;
-                return "closed".into();
-            }
-            // Wake for whatever comes first: the line, a timer, a message to send, room for a message received.
-            let has_message = self.link.front().is_some();
-            let listens = waiting.is_none() && owner_left.is_none();
-            let ended = tokio::select! {
-                biased;
-                turned = self.turn(transport, Duration::from_millis(50)) => turned.err(),
-                message = to_device.recv(), if listens => {
-                    match message {
-                        Some(message) => waiting = Some(message),
-                        None => drop(owner_left.get_or_insert_with(Instant::now)),
-                    }
-                    None
-                }
-                _ = to_owner.reserve(), if has_message && owner_left.is_none() => None,
-            };
-            if let Some(reason) = ended {
-                return reason;
-            }
-        }
-    }
-
-    /// Tells the device and waits until the transport has taken the bytes.
-    async fn leave(&mut self, transport: &mut Transport) {
-        self.link.close();
-        self.collect_frames();
-        let bytes = std::mem::take(&mut self.unwritten);
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, async {
-            let _ = transport.write_all(&bytes).await;
-            let _ = transport.flush().await;
-        })
-        .await;
-    }
-
-    fn publish(&self) {
-        let counters = self.link.counters();
-        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = LinkFigures {
-            bytes: (counters.bytes_in, counters.bytes_out),
-            bad_frames: counters.framing.bad() + counters.foreign_session,
-            resends: counters.resends,
-            rtt_us: counters.rtt_us,
-        };
-    }
 }

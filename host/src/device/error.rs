@@ -132,6 +132,43 @@ pub enum DeviceError {
         /// In words, if it said so.
         theirs_is: String,
     },
+    /// Another device than the one that is wanted.
+    #[error(
+        "{place} is another device: it is {theirs}, wanted is {ours} ({why}). Connect that one, or say which one is meant \
+         with `device.serial_number` in the rig file"
+    )]
+    OtherDevice {
+        /// Where.
+        place: String,
+        /// Which device is wanted.
+        ours: String,
+        /// Which one is there.
+        theirs: String,
+        /// Who wants it.
+        why: &'static str,
+    },
+    /// Another host has made a connection of its own to the device.
+    #[error(
+        "another host took {place} over while this run was on it (the device was not restarted, boot id {boot_id:08x}): \
+         the couplings on it are not this run's any more. See to it that one host uses it, and start again"
+    )]
+    TakenOver {
+        /// Where.
+        place: String,
+        /// The device's boot id, the same as before.
+        boot_id: u32,
+    },
+    /// A stop was asked for while the device was waited for.
+    #[error("a stop was asked for while the device was waited for")]
+    Interrupted,
+    /// Shots are named so that a result could be taken for another one's.
+    #[error("shot ids must ascend: {id} came after {last}")]
+    ShotIds {
+        /// The shot.
+        id: ShotId,
+        /// The one before it.
+        last: ShotId,
+    },
     /// The connection ended.
     #[error("lost {place}: {reason}. Outputs go safe by themselves; start again when the device is back")]
     Lost {

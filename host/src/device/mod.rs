@@ -1,16 +1,32 @@
-//! Talking to a device: where it is ([`Transport`]), the connection kept alive by a task of its own (`connection`), and
-//! what is asked of it ([`Client`]).
+//! Talking to a device: the way there ([`Way`], [`Transport`]), the connection kept alive by a task of its own (`pump`,
+//! `connection`), questions and answers (`session`), what is asked of it ([`Client`], [`Batch`]), and what happens when
+//! the line is lost (`recovery`).
 //!
 //! Every device, the embedded simulated one included, is reached only through the protocol.
+//!
+//! # What a caller can rely on
+//! Once [`Client::reconnect_until`] was called, [`Client::commit`], [`Client::batch`], [`Batch::next`], [`Batch::retire`]
+//! and [`Client::collect`] return when what they promise is done, however often the line was cut, the device restarted
+//! or the host suspended on the way. Each shot's result is handed out once, and only if it was measured under the plan,
+//! couplings and sample that were asked for.
 
 mod batch;
 mod client;
 mod connection;
 mod error;
+mod pump;
+mod recovery;
+mod session;
+mod stop;
 mod transport;
+mod watch;
+mod way;
+mod work;
 
 pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
-pub use client::{Client, Identity, Sums};
+pub use client::{Client, Identity, Sums, Wanted};
 pub use connection::{LinkFigures, fresh_number};
 pub use error::{DeviceError, state_in_words};
+pub use stop::StopFlag;
 pub use transport::Transport;
+pub use way::{Opener, Way};

@@ -1,8 +1,13 @@
-//! Ways to a device: in this process, over a serial port or pty, over TCP. Nothing else in the host knows them apart.
+//! A stream of bytes to and from a device: the line itself, without any idea of what travels. Nothing else in the host
+//! knows the kinds apart; how a line is opened, and opened again, is said by a [`Way`](super::Way).
 
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -11,14 +16,12 @@ use tokio::{
     net::TcpStream,
     sync::mpsc,
 };
-use tokio_serial::{SerialPortBuilderExt, SerialStream};
+use tokio_serial::SerialStream;
 use xyloop_sim::{Description, Embedded};
 
-use super::DeviceError;
-use crate::config::Port;
+use super::{DeviceError, connection::fresh_number};
 
 /// A stream of bytes to and from a device.
-#[derive(Debug)]
 pub struct Transport {
     stream: Stream,
     /// What the user called it.
@@ -27,67 +30,38 @@ pub struct Transport {
     pub baud: Option<u32>,
 }
 
-#[derive(Debug)]
-enum Stream {
+pub(super) enum Stream {
     Embedded(InProcess),
     Serial(SerialStream),
     Tcp(TcpStream),
+    Other(Box<dyn Line>),
+}
+
+/// Whatever carries bytes both ways.
+pub(super) trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Transport({})", self.place)
+    }
 }
 
 impl Transport {
-    /// Opens the way to a device. `embedded` is what is started where the port is `sim`.
-    ///
-    /// # Errors
-    /// If the port is not there, in use, not permitted, no port, or nobody listens.
-    pub async fn open(port: &Port, baud: u32, embedded: Option<Description>) -> Result<Self, DeviceError> {
-        let place = port.to_string();
-        Ok(match port {
-            Port::Sim => {
-                let description = embedded.ok_or(DeviceError::NothingToSimulate)?;
-                Self { stream: Stream::Embedded(InProcess::start(description)?), place, baud: None }
-            }
-            Port::Tcp(address) => {
-                let stream = TcpStream::connect(address)
-                    .await
-                    .map_err(|error| DeviceError::NoListener { place: place.clone(), reason: error.to_string() })?;
-                let _ = stream.set_nodelay(true);
-                Self { stream: Stream::Tcp(stream), place, baud: None }
-            }
-            Port::Serial(path) => {
-                let wanted = path.clone();
-                // Opening may block (a modem line, a slow adapter): not on the runtime's threads.
-                let opened = tokio::task::spawn_blocking(move || open_serial(&wanted, baud)).await;
-                let stream =
-                    opened.map_err(|error| DeviceError::Open { place: place.clone(), reason: error.to_string() })??;
-                Self { stream: Stream::Serial(stream), place, baud: (baud > 0).then_some(baud) }
-            }
-        })
+    pub(super) fn new(stream: Stream, place: String, baud: Option<u32>) -> Self {
+        Self { stream, place, baud }
     }
-}
 
-fn open_serial(path: &std::path::Path, baud: u32) -> Result<SerialStream, DeviceError> {
-    use tokio_serial::ErrorKind;
-    let name = path.to_string_lossy();
-    let port = || path.to_owned();
-    if let Err(error) = std::fs::metadata(path)
-        && error.kind() == io::ErrorKind::NotFound
-        && !name.starts_with("COM")
-    {
-        let available = tokio_serial::available_ports().unwrap_or_default();
-        return Err(DeviceError::NoPort {
-            path: port(),
-            available: available.into_iter().map(|found| found.port_name).collect(),
-        });
+    /// Any stream: a tunnel, a test's own line. `place` names it in messages, `baud` is its line rate in bits per second,
+    /// if it has one.
+    pub fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        place: impl Into<String>,
+        baud: Option<u32>,
+    ) -> Self {
+        Self::new(Stream::Other(Box::new(stream)), place.into(), baud)
     }
-    // A rate of 0 leaves the line's settings alone, as ptys on some systems require.
-    tokio_serial::new(name.as_ref(), baud).open_native_async().map_err(|error| match error.kind() {
-        ErrorKind::Io(io::ErrorKind::PermissionDenied) => DeviceError::Permission { path: port() },
-        // Exclusive access is a lock on the port: what exists and is "no device" is held by somebody else.
-        ErrorKind::NoDevice | ErrorKind::Io(io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock) => {
-            DeviceError::Busy { path: port() }
-        }
-        _ => DeviceError::NotAPort { path: port(), reason: error.to_string() },
-    })
 }
 
 impl AsyncRead for Transport {
@@ -96,6 +70,7 @@ impl AsyncRead for Transport {
             Stream::Embedded(stream) => stream.poll_read(cx, buf),
             Stream::Serial(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -106,6 +81,7 @@ impl AsyncWrite for Transport {
             Stream::Embedded(stream) => Poll::Ready(stream.write(bytes)),
             Stream::Serial(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -114,6 +90,7 @@ impl AsyncWrite for Transport {
             // A serial flush waits for the line (tcdrain) and would block: acknowledgements say what has arrived.
             Stream::Embedded(_) | Stream::Serial(_) => Poll::Ready(Ok(())),
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -121,41 +98,53 @@ impl AsyncWrite for Transport {
         match &mut self.stream {
             Stream::Embedded(_) | Stream::Serial(_) => Poll::Ready(Ok(())),
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
 
-/// The embedded simulated device, with a channel in each direction.
-struct InProcess {
+/// The embedded simulated device. It lives as long as somebody holds this, however often its line is cut and opened.
+pub(super) struct EmbeddedDevice {
     device: Embedded,
+    /// Number of the line that is open, if one is: the last one opened.
+    line: AtomicU64,
+}
+
+impl EmbeddedDevice {
+    /// Starts it.
+    pub fn start(description: Description) -> Result<Arc<Self>, DeviceError> {
+        let device = Embedded::start(description, fresh_number())?;
+        Ok(Arc::new(Self { device, line: AtomicU64::new(0) }))
+    }
+}
+
+/// The line to the embedded simulated device: a channel in each direction.
+pub(super) struct InProcess {
+    device: Arc<EmbeddedDevice>,
+    number: u64,
     received: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Bytes of a received piece that did not fit the reader's buffer.
     rest: Vec<u8>,
     taken: usize,
 }
 
-impl std::fmt::Debug for InProcess {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InProcess")
-    }
-}
-
 impl InProcess {
-    fn start(description: Description) -> Result<Self, DeviceError> {
+    /// The line; another one that was open is cut.
+    pub fn open(device: &Arc<EmbeddedDevice>) -> Self {
         // The link's window bounds what is under way; the channel itself need not.
         let (sender, received) = mpsc::unbounded_channel();
-        let device = Embedded::start(description, super::connection::fresh_number())?;
-        device.connect(move |bytes| {
+        let number = device.line.fetch_add(1, Ordering::Relaxed) + 1;
+        device.device.connect(move |bytes| {
             let _ = sender.send(bytes);
         });
-        Ok(Self { device, received, rest: Vec::new(), taken: 0 })
+        Self { device: Arc::clone(device), number, received, rest: Vec::new(), taken: 0 }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.taken == self.rest.len() {
             match ready!(self.received.poll_recv(cx)) {
                 Some(bytes) => (self.rest, self.taken) = (bytes, 0),
-                None => return Poll::Ready(Ok(())), // End of stream: the device's thread is gone.
+                None => return Poll::Ready(Ok(())), // End of stream: the line was cut, or the device's thread is gone.
             }
         }
         let rest = &self.rest[self.taken..];
@@ -166,6 +155,15 @@ impl InProcess {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.device.send(bytes.to_vec()) { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        if self.device.device.send(bytes.to_vec()) { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        // A line that was opened since is none of our business.
+        if self.device.line.load(Ordering::Relaxed) == self.number {
+            self.device.device.disconnect();
+        }
     }
 }

@@ -57,7 +57,7 @@ pub async fn evaluate(
     codes: &Codes,
 ) -> Result<Option<Evaluation>, TrainError> {
     let calibration = Calibration::ideal(array.converters);
-    let generation = bench.client.commit(codes).await?;
+    let Some(generation) = bench.commit(codes).await? else { return Ok(None) };
     let kick_seed = seed_for(experiment.train.seed, "evaluation kicks");
     let (segments, roles) = plan::evaluation_segments();
     let mut plan = plan::plan(experiment, &calibration, generation, segments, kick_seed);

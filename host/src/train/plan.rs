@@ -74,6 +74,8 @@ pub fn plan(
         leave_out.set(Flags::BASIN_CHANGED);
     }
     Plan {
+        // The client names its run.
+        run: 0,
         generation,
         segments,
         kick: Kick {

@@ -1,36 +1,14 @@
 //! Running shots: batches no larger than asked, every equilibrium into the log, then (and only then) retired.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
-use xyloop_protocol::{
-    message::{Generation, Plan},
-    units::ShotId,
-};
+use xyloop_protocol::message::{Generation, Plan};
 
 use super::{TrainError, plan::Role};
+pub use crate::device::StopFlag;
 use crate::{
+    calibration::Codes,
     device::{Client, DeviceError, ShotOrder, ShotResult, Sums},
     run::{EquilibriumRow, RunLog, SegmentKind, Stream},
 };
-
-/// A request to stop, set by Ctrl-C, looked at between shots.
-#[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
-
-impl StopFlag {
-    /// Asks for a stop.
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a stop was asked for.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// One shot with what it is for.
 #[derive(Clone, Debug)]
@@ -73,6 +51,14 @@ pub struct Bench<'b> {
 }
 
 impl Bench<'_> {
+    /// Commits codes under the next generation. `None` if a stop was asked for while the device was waited for.
+    ///
+    /// # Errors
+    /// If the device refuses them or is lost for good.
+    pub async fn commit(&mut self, codes: &Codes) -> Result<Option<Generation>, TrainError> {
+        unless_interrupted(self.client.commit(codes).await)
+    }
+
     /// Runs shots and hands out their results, in order. `false` if a stop was asked for: then the rest was dropped at
     /// a shot boundary. With a plan that asks for contrast, `sums` gets the device's sums of each batch.
     ///
@@ -89,11 +75,12 @@ impl Bench<'_> {
         let most = if self.batch_shots == 0 { orders.len().max(1) } else { self.batch_shots };
         for piece in orders.chunks(most) {
             if !self.run_batch(plan, piece, context, &mut take).await? {
-                self.client.abort().await?;
+                unless_interrupted(self.client.abort().await)?;
                 return Ok(false);
             }
             if plan.read_out == xyloop_protocol::message::ReadOut::Contrast {
-                sums(&self.client.collect().await?);
+                let Some(of_batch) = unless_interrupted(self.client.collect().await)? else { return Ok(false) };
+                sums(&of_batch);
             }
         }
         Ok(true)
@@ -106,23 +93,40 @@ impl Bench<'_> {
         context: Context<'_>,
         take: &mut impl FnMut(&Order, &ShotResult),
     ) -> Result<bool, TrainError> {
+        let mut rows = Vec::new();
+        let ran = self.take_batch(plan, orders, context, take, &mut rows).await;
+        // However it ended: what was measured is kept.
+        keep(self.log, rows).await?;
+        Ok(unless_interrupted(ran)?.unwrap_or(false))
+    }
+
+    /// As [`Self::run_batch`]; `rows` are left with what is not in the log.
+    async fn take_batch(
+        &mut self,
+        plan: &Plan,
+        orders: &[Order],
+        context: Context<'_>,
+        take: &mut impl FnMut(&Order, &ShotResult),
+        rows: &mut Vec<EquilibriumRow>,
+    ) -> Result<bool, TrainError> {
         let shots = orders.iter().map(|order| order.shot.clone()).collect();
         let mut batch = self.client.batch(*plan, shots).await?;
         let most = batch.most_unretired();
-        let (mut rows, mut held, mut last) = (Vec::new(), 0, 0);
+        let (mut held, mut last) = (0, 0);
         let mut orders = orders.iter();
         while let Some(result) = batch.next().await? {
             let Some(order) = orders.next() else { break };
             take(order, &result);
             last = result.id;
             held += 1;
-            rows_of(order, result, plan.generation, context, &mut rows);
-            if held >= most {
-                batch.retire(keep(self.log, std::mem::take(&mut rows), last).await?).await?;
+            rows_of(order, result, plan.generation, context, rows);
+            let stops = self.stop.is_set();
+            if held >= most || stops {
+                keep(self.log, std::mem::take(rows)).await?;
+                batch.retire(last).await?;
                 held = 0;
             }
-            if self.stop.is_set() {
-                batch.retire(keep(self.log, rows, last).await?).await?;
+            if stops {
                 return Ok(false);
             }
         }
@@ -131,18 +135,28 @@ impl Bench<'_> {
             return Err(DeviceError::Protocol { what }.into());
         }
         if held > 0 {
-            batch.retire(keep(self.log, rows, last).await?).await?;
+            keep(self.log, std::mem::take(rows)).await?;
+            batch.retire(last).await?;
         }
         Ok(true)
     }
 }
 
-/// Puts rows into the log; returns the shot up to which the device may forget.
-async fn keep(log: Option<&RunLog>, rows: Vec<EquilibriumRow>, last: ShotId) -> Result<ShotId, TrainError> {
-    if let Some(log) = log {
+/// `None` where a stop was asked for while the device was waited for: no error.
+fn unless_interrupted<T, E: Into<TrainError>>(done: Result<T, E>) -> Result<Option<T>, TrainError> {
+    match done.map_err(Into::into) {
+        Ok(done) => Ok(Some(done)),
+        Err(TrainError::Device(DeviceError::Interrupted)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts rows into the log; afterwards the device may forget them.
+async fn keep(log: Option<&RunLog>, rows: Vec<EquilibriumRow>) -> Result<(), TrainError> {
+    if let Some(log) = log.filter(|_| !rows.is_empty()) {
         log.append(rows).await?;
     }
-    Ok(last)
+    Ok(())
 }
 
 fn rows_of(

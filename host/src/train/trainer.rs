@@ -243,7 +243,7 @@ impl<'t> Trainer<'t> {
     ) -> Result<bool, TrainError> {
         let settings = &self.experiment.train;
         let codes = self.calibration.encode(&self.parameters(), Rounding::Stochastic(&mut self.random.rounding));
-        let generation = bench.client.commit(&codes).await?;
+        let Some(generation) = bench.commit(&codes).await? else { return Ok(false) };
         let (segments, _) = plan::training_segments(&settings.nudge, &self.calibration);
         let kick_seed = seed_for(settings.seed, "training kicks");
         let plan = plan::plan(self.experiment, &self.calibration, generation, segments, kick_seed);

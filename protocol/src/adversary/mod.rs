@@ -2,6 +2,7 @@
 //!
 //! [`Faults`] says what may go wrong and how often, [`FaultInjector`] does it to one direction of a line, [`Tracer`]
 //! records a line in a capture file, [`Trace`] reads such a file, and [`FrameFinder`] tells what frames are in it.
+//! [`Line`] is a whole serial line in virtual time, with faults, for tests.
 //! Everything is sans-I/O but for the `Read` and `Write` of capture files: bytes and the time come in as arguments, and
 //! the draws are seeded, so the same frames meet the same fate in every run and on every platform.
 //!
@@ -22,12 +23,14 @@
 mod assembler;
 mod faults;
 mod injector;
+mod line;
 mod pcap;
 mod random;
 mod rendering;
 
 pub use faults::{DEFAULT_SEED, DEFAULT_STALL_MS, Faults, ParseFaultsError};
 pub use injector::{BURST_US, FaultCounts, FaultInjector, HELD_MAX, REORDER_US};
+pub use line::Line;
 pub use pcap::{LINKTYPE_USER0, Record, Trace, TraceError, Tracer};
 pub use rendering::{BadFrame, Content, FrameFinder, TracedFrame};
 

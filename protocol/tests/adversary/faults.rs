@@ -327,10 +327,11 @@ fn rates_are_those_asked_for() {
 #[test]
 fn a_seed_means_the_same_for_ever() {
     // A change of these numbers changes what every recorded `--fault` line does.
-    let (out, counts) = through(&format!("{EVERYTHING},seed=7"), &frames(1000));
+    let frame = |seq: usize| [&[0][..], &vec![1 + (seq % 250) as u8; 10 + seq % 50], &[0]].concat();
+    let (out, counts) = through(&format!("{EVERYTHING},seed=7"), &(0..1000).map(frame).collect::<Vec<_>>());
     let said =
-        "1000 frames: 380 bit errors, 114 drops, 86 inserts, 81 duplicates, 96 reorders, 92 truncates, 50 bursts";
-    assert_eq!((xyloop_protocol::crc::crc32c(&out), counts.to_string().as_str()), (3_537_917_076, said));
+        "1000 frames: 260 bit errors, 114 drops, 86 inserts, 81 duplicates, 96 reorders, 92 truncates, 50 bursts";
+    assert_eq!((xyloop_protocol::crc::crc32c(&out), counts.to_string().as_str()), (2_001_934_241, said));
 }
 
 proptest! {

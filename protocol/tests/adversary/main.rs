@@ -19,5 +19,13 @@ fn one_frame(seq: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 fn header(seq: u32) -> Header {
-    Header { version: 1, sender: Role::Host, kind: Kind::Data, session: 0xfeed, seq, ack: 7, credit: 100 }
+    Header {
+        version: xyloop_protocol::frame::WIRE_VERSION,
+        sender: Role::Host,
+        kind: Kind::Data,
+        session: 0xfeed,
+        seq,
+        ack: 7,
+        credit: 100,
+    }
 }

@@ -149,6 +149,7 @@ pub fn plan(rest: &[Segment]) -> Plan {
     segments[..2].copy_from_slice(&[Segment::Kick, Segment::Free]);
     segments[2..2 + rest.len()].copy_from_slice(rest);
     Plan {
+        run: 1,
         generation: Generation::default(),
         segments,
         kick: Kick { seed: 11, range_steps: 32_000, duration_us: 50 },
@@ -240,6 +241,7 @@ impl Bench {
             frame: vec![0; frame::storage_len(1024)].leak(),
             receive: vec![0; 1 << 17].leak(),
             send: vec![0; 1 << 17].leak(),
+            flight: vec![link::InFlight::default(); 128].leak(),
         };
         let mut bench = Self {
             device: memory.device(workers).unwrap(),

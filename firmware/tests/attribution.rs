@@ -1,0 +1,146 @@
+//! Attribution: every result says which plan, couplings and shot it was measured under, and a host that comes back is
+//! told how far the device had got.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::*;
+use xyloop_protocol::{
+    greeting::Greeting,
+    message::{Bytes, Command, Cost, Plan, Shot, Status},
+    origin::{Origin, PlanOrigin},
+};
+
+fn origin_under(plan: &Plan, id: u64, flip: bool) -> Origin {
+    let (inputs, targets) = (bytes_of(&inputs_of(id)), bytes_of(&targets_of(id)));
+    PlanOrigin::new(plan).of(&Shot { id, flip, inputs: Bytes(&inputs), targets: Bytes(&targets) })
+}
+
+fn usual() -> Plan {
+    plan(Codes::new(1).generation(1), Cost::Cosine)
+}
+
+fn origins(rows: &[Row]) -> Vec<(u64, Origin)> {
+    rows.iter().map(|row| (row.shot, row.origin)).collect()
+}
+
+fn status(rig: &mut Rig) -> Status {
+    let Heard::Status(status) = rig.ask(Command::Status) else { panic!("no status") };
+    status
+}
+
+#[test]
+fn a_result_carries_the_origin_that_the_host_computes() {
+    let mut rig = Rig::planned(&[1, 3], Cost::Cosine);
+    for row in rig.run_shots(1..=6) {
+        assert_eq!(row.origin, origin_under(&usual(), row.shot, false), "shot {} segment {}", row.shot, row.segment);
+    }
+}
+
+#[test]
+fn the_same_shot_under_anything_else_has_another_origin() {
+    let row_of = |change: &dyn Fn(&mut Plan), generation: u32, flip: bool, id: u64| {
+        let mut rig = Rig::connected(&[1]);
+        let held = rig.commit(generation, &Codes::new(generation as u16));
+        let mut plan = Plan { generation: held, ..usual() };
+        change(&mut plan);
+        assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+        rig.shoot(id, flip);
+        rig.run_until(10_000_000, |rig| !rig.rows.is_empty());
+        rig.rows[0].origin
+    };
+    let base = row_of(&|_| {}, 1, false, 7);
+    assert_eq!(base, row_of(&|_| {}, 1, false, 7), "it depends on nothing else");
+    let others = [
+        ("run", row_of(&|plan| plan.run += 1, 1, false, 7)),
+        ("couplings", row_of(&|_| {}, 2, false, 7)),
+        ("nudge", row_of(&|plan| plan.segments[2] = plan.segments[4], 1, false, 7)),
+        ("policy", row_of(&|plan| plan.settle.min_us += 1, 1, false, 7)),
+        ("kick", row_of(&|plan| plan.kick.seed += 1, 1, false, 7)),
+        ("order of the signs", row_of(&|_| {}, 1, true, 7)),
+        ("sample and id", row_of(&|_| {}, 1, false, 8)),
+    ];
+    for (what, other) in others {
+        assert_ne!(base, other, "{what}");
+    }
+}
+
+#[test]
+fn another_sample_under_the_same_id_has_another_origin() {
+    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut of_inputs = |inputs: [u16; 2]| {
+        let (inputs, targets) = (bytes_of(&inputs), bytes_of(&targets_of(7)));
+        rig.tell(Command::Shot(Shot { id: 7, flip: false, inputs: Bytes(&inputs), targets: Bytes(&targets) }));
+        let before = rig.rows.len();
+        rig.run_until(10_000_000, |rig| rig.rows.len() == before + 4);
+        rig.tell(Command::Retire(7));
+        rig.rows[before].origin
+    };
+    assert_ne!(of_inputs([1, 2]), of_inputs([1, 3]));
+}
+
+#[test]
+fn a_shot_that_a_deadman_cut_off_runs_again_under_its_origin() {
+    let want = Rig::planned(&[1, 1], Cost::Cosine).run_shots(1..=5);
+    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
+    for id in 1..=5 {
+        rig.shoot(id, false);
+    }
+    rig.run_for(SHOT_US / 2);
+    assert_eq!(rig.device.counts().shots_finished, 0);
+    rig.device.hang_up();
+    rig.run_for(10_000);
+    assert_eq!(rig.device.counts().shots_discarded, 2);
+    assert_eq!(rig.ask(Command::Arm(Codes::new(1).generation(1))), Heard::Done);
+    rig.run_until(10_000_000, |rig| rig.rows.len() == 20);
+    assert_eq!(rig.rows, want);
+}
+
+#[test]
+fn what_is_offered_to_a_new_session_keeps_its_origin_whatever_is_planned_then() {
+    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let want = origins(&rig.run_shots(1..=3));
+    rig.rows.clear();
+    rig.connect(2);
+    assert_eq!(rig.ask(Command::Plan(Plan { run: 99, ..usual() })), Heard::Done);
+    rig.shoot(4, false);
+    rig.run_until(10_000_000, |rig| rig.rows.len() == 16);
+    let have = origins(&rig.rows);
+    assert_eq!(have[..12], want);
+    assert_eq!(have[12].1, origin_under(&Plan { run: 99, ..usual() }, 4, false));
+}
+
+#[test]
+fn the_status_names_the_last_shot_still_held() {
+    let mut rig = Rig::planned(&[1, 40], Cost::Cosine);
+    assert_eq!(status(&mut rig).last_shot, 0);
+    rig.run_shots([3, 5]);
+    assert_eq!(status(&mut rig).last_shot, 5);
+    for id in [8, 9] {
+        rig.shoot(id, false);
+    }
+    assert_eq!(status(&mut rig).last_shot, 9, "queued is held");
+    rig.run_until(10_000_000, |rig| rig.device.counts().shots_finished == 3);
+    rig.connect(2);
+    let status_now = status(&mut rig);
+    assert_eq!((status_now.last_shot, status_now.shots_unretired), (8, 3), "what was not finished is asked for again");
+    rig.tell(Command::Retire(5));
+    assert_eq!(status(&mut rig).last_shot, 8);
+    rig.tell(Command::Retire(8));
+    assert_eq!(status(&mut rig).last_shot, 0);
+}
+
+#[test]
+fn the_status_tells_of_round_trip_window_and_frame() {
+    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    rig.run_shots([1]);
+    let link = status(&mut rig).link;
+    assert!(link.window_bytes > 0 && (1..=1024).contains(&link.frame_bytes), "{link:?}");
+}
+
+#[test]
+fn a_device_greets_with_its_serial_number() {
+    let rig = Rig::connected(&[1]);
+    let greeting = Greeting::from_bytes(rig.peer_greeting()).expect("a greeting");
+    assert_eq!((greeting.serial, greeting.boot_id, greeting.wiring_hash), ("1", 5, WIRING.hash()));
+}

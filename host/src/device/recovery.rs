@@ -1,0 +1,240 @@
+//! What happens when the line is lost: it is made again, the device is brought back to what is to be in force, and the
+//! shots go on.
+//!
+//! A device that was not restarted and still holds our generation and our shots is armed, planned again and sent what
+//! it has not finished; it offers by itself what it has. Any other one is cleared, gets the codes again under the same
+//! generation, and every shot that was not handed out. Sums are added up on the device and start at zero with a plan:
+//! for them all shots of the batch run again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use xyloop_protocol::message::{Command, State};
+
+use super::{
+    Client, DeviceError, Transport,
+    client::{hopeless, other_serial, other_wiring},
+    connection::{Cause, Connection, End, Judge, NotOpened},
+    session::Trouble,
+    work::Work,
+};
+
+/// Pause before the second attempt; doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What an attempt came to.
+enum Attempt {
+    /// The run goes on; in words, what is in force and how.
+    Back(String),
+    /// Not now.
+    Again(Failed),
+    /// Never.
+    Refused(DeviceError),
+}
+
+/// A connection that is not, and what is left of it.
+struct Failed {
+    reason: String,
+    transport: Option<Transport>,
+    /// Whether the device said that it does not know a session that had been in force; `None` if there was no session.
+    forgotten: Option<bool>,
+}
+
+impl Client {
+    /// Makes a lost connection again if that was asked for; every other trouble is an error.
+    pub(super) async fn overcome(&mut self, trouble: Trouble) -> Result<(), DeviceError> {
+        match (trouble, &self.session.watch.stop) {
+            (Trouble::Lost(end), Some(_)) => self.recover(end).await,
+            (trouble, _) => Err(hopeless(&self.session, trouble)),
+        }
+    }
+
+    async fn recover(&mut self, end: End) -> Result<(), DeviceError> {
+        let stop = self.session.watch.stop.clone().unwrap_or_default();
+        let (lost, boot_id) = (Instant::now(), self.identity.boot_id);
+        let sent = self.work.as_ref().map_or(0, Work::sent);
+        let mut line = self.failed(end);
+        tracing::warn!(
+            "lost {}: {}. Outputs go safe by themselves; trying to reconnect (Ctrl-C stops)",
+            self.place(),
+            line.reason
+        );
+        // Of the last session there was: the device may answer only at the second attempt.
+        let mut forgotten = false;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            forgotten = line.forgotten.unwrap_or(forgotten);
+            let attempt = tokio::select! {
+                biased;
+                () = stop.wait() => return Err(DeviceError::Interrupted),
+                attempt = self.attempt(line.transport, forgotten) => attempt,
+            };
+            line = match attempt {
+                Attempt::Back(in_force) => {
+                    let after = lost.elapsed().as_secs_f64();
+                    let boot = if self.identity.boot_id == boot_id { "the same boot" } else { "it was restarted" };
+                    let again = sent - self.work.as_ref().map_or(0, Work::sent).min(sent);
+                    tracing::warn!(
+                        "{} is back after {after:.1} s: {boot}, {in_force}, {again} shots run again",
+                        self.place()
+                    );
+                    return Ok(());
+                }
+                Attempt::Refused(error) => return Err(error),
+                Attempt::Again(failed) => failed,
+            };
+            tracing::debug!("not yet: {}", line.reason);
+            tokio::select! {
+                biased;
+                () = stop.wait() => return Err(DeviceError::Interrupted),
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn failed(&self, end: End) -> Failed {
+        // A session in which nothing was ever said may have been replaced by an Open of ours that came late.
+        let forgotten = Some(end.cause == Cause::Forgotten && self.session.answered);
+        Failed { reason: end.cause.to_string(), transport: end.transport, forgotten }
+    }
+
+    /// Once: a line, the first exchange, and everything back in place.
+    async fn attempt(&mut self, transport: Option<Transport>, forgotten: bool) -> Attempt {
+        let opened = match transport {
+            Some(transport) => Ok(transport),
+            None => self.way.open().await,
+        };
+        let opened = match opened {
+            Ok(transport) => {
+                let hash = self.wanted.as_ref().map_or(self.identity.wiring_hash, |wanted| wanted.wiring_hash);
+                Connection::open(transport, hash, self.judge(forgotten)).await
+            }
+            Err(error) => Err(NotOpened { error, transport: None }),
+        };
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(NotOpened { error, transport }) if passes(&error) => {
+                return Attempt::Again(Failed { reason: error.to_string(), transport, forgotten: None });
+            }
+            Err(NotOpened { error, .. }) => return Attempt::Refused(error),
+        };
+        self.session.renew(connection);
+        match self.restore().await {
+            Ok(in_force) => Attempt::Back(in_force),
+            Err(Trouble::Lost(end)) => Attempt::Again(self.failed(end)),
+            Err(Trouble::Other(error)) => Attempt::Refused(error),
+        }
+    }
+
+    /// Which device may go on with the run: judged in the first exchange.
+    fn judge(&self, forgotten: bool) -> Judge {
+        let (place, wanted, ours) = (self.place().to_owned(), self.wanted.clone(), self.identity.clone());
+        Box::new(move |peer| {
+            if peer.serial != ours.serial {
+                return Err(other_serial(place, &ours.serial, peer, "the run began on it"));
+            }
+            if peer.wiring_hash != ours.wiring_hash {
+                return Err(match wanted {
+                    Some(wanted) => other_wiring(place, &wanted, peer.wiring_hash, String::new()),
+                    None => DeviceError::Protocol { what: "its wiring has changed".into() },
+                });
+            }
+            if forgotten && peer.boot_id == ours.boot_id {
+                return Err(DeviceError::TakenOver { place, boot_id: ours.boot_id });
+            }
+            Ok(())
+        })
+    }
+
+    /// Brings a device that was just connected to where the run needs it; what is in force then, in words.
+    async fn restore(&mut self) -> Result<String, Trouble> {
+        let identity = self.ask_identity().await?;
+        let named = |vendor: &str, model: &str| format!("a {vendor} {model}");
+        if (&identity.vendor, &identity.model) != (&self.identity.vendor, &self.identity.model) {
+            return Err(Trouble::Other(DeviceError::OtherDevice {
+                place: self.place().to_owned(),
+                ours: named(&self.identity.vendor, &self.identity.model),
+                theirs: named(&identity.vendor, &identity.model),
+                why: "the run began on it",
+            }));
+        }
+        if self.retired_through > 0 {
+            // The last ones may have been on their way.
+            self.session.send(Command::Retire(self.retired_through)).await?;
+        }
+        let status = self.ask_status().await?;
+        if matches!(status.state, State::Faulted(_)) {
+            return Err(Trouble::Other(DeviceError::Fault(status.state)));
+        }
+        let same_boot = identity.boot_id == self.identity.boot_id;
+        let same_codes = same_boot && self.target.as_ref().is_some_and(|target| target.generation == status.generation);
+        // From here on this is the device whose restart would be another one.
+        self.identity = identity;
+        let (last, count) = (status.last_shot, usize::from(status.shots_unretired));
+        let sums = self.work.as_ref().is_some_and(|work| work.sums() && work.is_begun());
+        let ours = self.work.as_ref().map_or(last == 0, |work| work.is_ours(last, count, self.retired_through));
+        let resumes = same_codes && ours && !sums;
+        if !resumes {
+            self.drop_everything().await?;
+        }
+        let in_force = match (&self.target, same_codes) {
+            (None, _) => "nothing had been committed".into(),
+            (Some(target), true) => {
+                self.generation = target.generation;
+                self.held = Some(target.codes.clone());
+                self.arm().await?;
+                format!("generation {} latched again", self.generation.number)
+            }
+            (Some(_), false) => {
+                self.held = None;
+                self.put_in_force().await?;
+                format!("generation {} staged again", self.generation.number)
+            }
+        };
+        self.resumed = resumes;
+        if let Some(work) = &mut self.work {
+            if resumes { work.resume(last, self.retired_through) } else { work.restart() }
+        }
+        self.plan_again().await?;
+        Ok(in_force)
+    }
+
+    /// Drops everything on the device and asks for it again: something on it was not ours.
+    pub(super) async fn start_over(&mut self) -> Result<(), Trouble> {
+        self.resumed = false;
+        self.drop_everything().await?;
+        self.held = None;
+        self.put_in_force().await?;
+        if let Some(work) = &mut self.work {
+            work.restart();
+        }
+        self.plan_again().await
+    }
+
+    /// The plan once more, for the shots that are to be sent now.
+    async fn plan_again(&mut self) -> Result<(), Trouble> {
+        match self.work.as_ref().filter(|work| !work.is_delivered() || work.sums()).map(|work: &Work| work.plan) {
+            Some(plan) => self.session.order("plan", Command::Plan(plan)).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether an attempt that failed like this may succeed later.
+fn passes(error: &DeviceError) -> bool {
+    matches!(
+        error,
+        DeviceError::NoPort { .. }
+            | DeviceError::Busy { .. }
+            | DeviceError::Permission { .. }
+            | DeviceError::NotAPort { .. }
+            | DeviceError::Open { .. }
+            | DeviceError::NoListener { .. }
+            | DeviceError::NotADevice { .. }
+            | DeviceError::TurnedAway { .. }
+            | DeviceError::Lost { .. }
+    )
+}

@@ -1,0 +1,426 @@
+//! Lost lines, restarted devices, other devices, other hosts: nothing is lost, doubled or taken for something else, and
+//! the run goes on by itself. On a virtual clock.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bench;
+
+use std::time::Duration;
+
+use bench::*;
+use tokio::time::Instant;
+use xyloop::device::{Client, DeviceError, ShotResult, Sums};
+use xyloop_lattice::{Geometry, Graph, Preset};
+use xyloop_protocol::{
+    frame,
+    link::{self, Link, Role},
+    message::{ReadOut, SafeCause, State},
+};
+
+/// Shots of [`script`].
+const SHOTS: u64 = 14;
+
+/// Two generations, three batches, retired as rows would be: the results in the order in which they were handed out.
+async fn script(client: &mut Client, results: &mut Vec<ShotResult>) -> Result<(), DeviceError> {
+    let mut generation = client.commit(&codes(1)).await?;
+    for (variant, ids) in [(None, 1..=5), (None, 6..=9), (Some(2), 10..=SHOTS)] {
+        if let Some(variant) = variant {
+            generation = client.commit(&codes(variant)).await?;
+        }
+        let mut batch = client.batch(plan(generation, ReadOut::Phases), orders(ids)).await?;
+        let (mut held, mut last) = (0, 0);
+        while let Some(result) = batch.next().await? {
+            (held, last) = (held + 1, result.id);
+            results.push(result);
+            if held == 2 {
+                batch.retire(last).await?;
+                held = 0;
+            }
+        }
+        if held > 0 {
+            batch.retire(last).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The script on a device to which this happens; and the device.
+async fn run(cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    bench.cut_after(cuts);
+    let mut results = Vec::new();
+    script(&mut client, &mut results).await.unwrap_or_else(|error| panic!("{cuts:?}: {error}"));
+    client.close().await;
+    (results, bench)
+}
+
+/// The script undisturbed: its results, and how many frames it takes.
+async fn undisturbed() -> (Vec<ShotResult>, usize) {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let before = bench.frames();
+    let mut results = Vec::new();
+    script(&mut client, &mut results).await.unwrap();
+    let frames = bench.frames() - before;
+    assert_eq!(results.iter().map(|result| result.id).collect::<Vec<_>>(), (1..=SHOTS).collect::<Vec<_>>());
+    assert_eq!(bench.counts().shots_finished, SHOTS);
+    assert!(frames > 30, "{frames} frames: every one is a place to cut");
+    (results, frames)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_cut_at_any_frame_costs_time_and_nothing_else() {
+    let (want, frames) = undisturbed().await;
+    for cut in [Cut::HangUp, Cut::Unplug] {
+        for after in 0..frames {
+            let (results, bench) = run(&[(after, cut)]).await;
+            assert_eq!(results, want, "{cut:?} after {after} of {frames} frames");
+            let counts = bench.counts();
+            assert_eq!(counts.shots_finished, SHOTS, "{cut:?} after {after}: what was finished runs once");
+            assert_eq!((bench.boots(), bench.opened()), (1, 2), "{cut:?} after {after}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_restarted_at_any_frame_costs_time_and_nothing_else() {
+    let (want, frames) = undisturbed().await;
+    for cut in [Cut::Reboot, Cut::PowerCycle] {
+        for after in 0..frames {
+            let (results, bench) = run(&[(after, cut)]).await;
+            assert_eq!(results, want, "{cut:?} after {after} of {frames} frames");
+            assert_eq!(bench.boots(), 2);
+            // Reopening a port would reset some boards: a line that stays is not opened again.
+            let opened = if cut == Cut::Reboot { 1 } else { 2 };
+            assert_eq!(bench.opened(), opened, "{cut:?} after {after}");
+            let again = bench.counts().shots_finished - SHOTS;
+            assert!(again <= 5, "{cut:?} after {after}: {again} shots of a batch of at most 5 ran again");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_not_handed_out_runs_again_on_a_restarted_device() {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let generation = client.commit(&codes(1)).await.unwrap();
+    let mut batch = client.batch(plan(generation, ReadOut::Phases), orders(1..=8)).await.unwrap();
+    let mut taken = 0;
+    while taken < 6 {
+        assert!(batch.next().await.unwrap().is_some());
+        taken += 1;
+    }
+    // Everything is finished by now, and six results are with us, none of them retired.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.counts().shots_finished, 8);
+    bench.cut_now(Cut::PowerCycle);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut ids = Vec::new();
+    while let Some(result) = batch.next().await.unwrap() {
+        ids.push(result.id);
+    }
+    assert_eq!(ids, [7, 8]);
+    let again = bench.counts().shots_finished - 8;
+    assert!(again <= 2, "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_cut_again_while_it_is_made_anew_costs_time_and_nothing_else() {
+    let (want, frames) = undisturbed().await;
+    let kinds = [Cut::HangUp, Cut::Reboot, Cut::Unplug, Cut::PowerCycle];
+    for after in (0..frames).step_by(3) {
+        for later in 0..14 {
+            let (first, second) = (kinds[(after / 3) % 4], kinds[(later + after) % 4]);
+            let (results, _) = run(&[(after, first), (later, second)]).await;
+            assert_eq!(results, want, "{first:?} after {after}, {second:?} {later} frames later");
+        }
+    }
+}
+
+/// A batch with sums, and its sums.
+async fn with_sums(client: &mut Client) -> Result<(Vec<ShotResult>, Sums), DeviceError> {
+    let generation = client.commit(&codes(3)).await?;
+    let mut batch = client.batch(plan(generation, ReadOut::Contrast), orders(1..=7)).await?;
+    let mut results = Vec::new();
+    while let Some(result) = batch.next().await? {
+        results.push(result);
+        if results.len() % 3 == 0 {
+            batch.retire(results[results.len() - 1].id).await?;
+        }
+    }
+    batch.retire(7).await?;
+    let sums = client.collect().await?;
+    Ok((results, sums))
+}
+
+#[tokio::test(start_paused = true)]
+async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let before = bench.frames();
+    let want = with_sums(&mut client).await.unwrap();
+    let frames = bench.frames() - before;
+    assert_eq!((want.1.shots, want.1.left_out), (7, 0));
+    assert!(want.1.values.iter().any(|value| value.abs() > 1e-3), "or there is nothing to compare");
+    for cut in [Cut::HangUp, Cut::Unplug, Cut::Reboot, Cut::PowerCycle] {
+        for after in 0..frames {
+            let bench = Bench::new(nine_sites());
+            let (mut client, _stop) = bench.client().await;
+            bench.cut_after(&[(after, cut)]);
+            let have = with_sums(&mut client).await.unwrap_or_else(|error| panic!("{cut:?} after {after}: {error}"));
+            assert_eq!(have, want, "{cut:?} after {after} of {frames} frames");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_waits_for_ever_for_a_silent_device_and_goes_on() {
+    let (want, _) = undisturbed().await;
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let line = bench.clone();
+    tokio::spawn(async move {
+        while line.frames() < 40 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        line.set_deaf(true);
+        tokio::time::sleep(Duration::from_mins(15)).await;
+        assert_eq!(line.state(), State::Safe(SafeCause::Deadman));
+        line.set_deaf(false);
+    });
+    let started = Instant::now();
+    let mut results = Vec::new();
+    script(&mut client, &mut results).await.unwrap();
+    assert!(started.elapsed() > Duration::from_mins(15));
+    assert_eq!(results, want);
+    assert_eq!((bench.opened(), bench.boots()), (1, 1), "the connection outlived it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_waits_for_ever_for_a_device_that_is_away_and_goes_on() {
+    let (want, frames) = undisturbed().await;
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    bench.cut_after(&[(frames / 2, Cut::PowerCycle)]);
+    let line = bench.clone();
+    tokio::spawn(async move {
+        while line.boots() < 2 {
+            line.set_away(true);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_mins(30)).await;
+        line.set_away(false);
+    });
+    let started = Instant::now();
+    let mut results = Vec::new();
+    script(&mut client, &mut results).await.unwrap();
+    assert!(started.elapsed() > Duration::from_mins(30));
+    assert!(started.elapsed() < Duration::from_mins(30) + Duration::from_secs(5), "it looks every two seconds");
+    assert_eq!(results, want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_host_finds_the_outputs_safe_and_goes_on() {
+    let (want, _) = undisturbed().await;
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let line = bench.clone();
+    tokio::spawn(async move {
+        for frames in [15, 25, 35, 45] {
+            while line.frames() < frames {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Both ends see the clock jump, as after a laptop's sleep beside a device that runs on.
+            tokio::time::advance(Duration::from_secs(5)).await;
+        }
+    });
+    let mut results = Vec::new();
+    script(&mut client, &mut results).await.unwrap();
+    assert_eq!(results, want);
+    assert!(bench.counts().deadman > 0 && client.rearmed() > 0, "{:?}", bench.counts());
+    assert_eq!((bench.opened(), bench.boots()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_waiting_for_a_device_that_is_away_or_silent() {
+    for silent in [false, true] {
+        let bench = Bench::new(nine_sites());
+        let (mut client, stop) = bench.client().await;
+        let line = bench.clone();
+        tokio::spawn(async move {
+            while line.frames() < 40 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            if silent {
+                line.set_deaf(true);
+            } else {
+                line.set_away(true);
+                line.cut_now(Cut::Unplug);
+            }
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            stop.set();
+        });
+        let started = Instant::now();
+        let mut results = Vec::new();
+        let ended = script(&mut client, &mut results).await;
+        assert!(matches!(ended, Err(DeviceError::Interrupted)), "{silent}: {ended:?}");
+        let (took, limit) = (started.elapsed(), Duration::from_mins(10) + Duration::from_millis(1200));
+        assert!(took < limit, "{silent}: {took:?}");
+        assert!((results.len() as u64) < SHOTS);
+        let before = Instant::now();
+        client.close().await;
+        assert!(before.elapsed() <= Duration::from_secs(5), "{silent}: leaving took {:?}", before.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_device_at_the_same_place_is_refused() {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    bench.cut_after(&[(30, Cut::PowerCycle)]);
+    bench.replace(xyloop_sim::Description { serial: "ten".into(), ..nine_sites() });
+    let error = script(&mut client, &mut Vec::new()).await.unwrap_err();
+    let said = error.to_string();
+    assert!(matches!(error, DeviceError::OtherDevice { .. }), "{said}");
+    assert!(said.contains("`nine`") && said.contains("`ten`") && said.contains("device.serial_number"), "{said}");
+    assert_eq!(bench.state(), State::Safe(SafeCause::Reset), "it was asked nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_serial_number_is_required_from_the_first_exchange_on() {
+    let bench = Bench::new(nine_sites());
+    for (serial, fits) in [("nine", true), ("ten", false)] {
+        let wanted = xyloop::device::Wanted { serial_number: Some(serial.into()), ..bench.wanted() };
+        match Client::connect(bench.way(), wanted).await {
+            Ok(client) => {
+                assert!(fits);
+                client.leave().await;
+            }
+            Err(error) => {
+                let said = error.to_string();
+                assert!(!fits && said.contains("`nine`") && said.contains("`ten`"), "{said}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_comes_back_wired_otherwise_is_refused() {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let ours = bench.wanted().wiring_hash;
+    bench.cut_after(&[(30, Cut::PowerCycle)]);
+    let graph = Graph::new(&Geometry::preset(Preset::Sq, 3, 3)).unwrap().with_terminals(&[3, 5], &[4]).unwrap();
+    bench.replace(xyloop_sim::Description { graph, ..nine_sites() });
+    let said = script(&mut client, &mut Vec::new()).await.unwrap_err().to_string();
+    let theirs = bench.wanted().wiring_hash;
+    for word in [&format!("{ours:016x}"), &format!("{theirs:016x}"), "rig `nine`"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_another_host_took_over_is_left_to_it() {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    client.commit(&codes(1)).await.unwrap();
+    // Another host on the same line, as on a port that is not locked.
+    let mut memory = [vec![0; frame::storage_len(8192)], vec![0; 1 << 14], vec![0; 1 << 14]];
+    let [frame, receive, send] = &mut memory;
+    let flight = vec![link::InFlight::default(); 16].leak();
+    let mut other = Link::new(Role::Host, link::Storage { frame, receive, send, flight }, link::Config::host());
+    let mut heard = bench.tap();
+    other.connect(77, &[], 0).unwrap();
+    let mut buffer = vec![0; 4096];
+    for now_us in [0, 1000] {
+        let length = other.transmit(now_us, &mut buffer);
+        bench.inject(&buffer[..length]);
+        while other.session().is_none() {
+            other.receive(now_us, &heard.recv().await.unwrap());
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let error = script(&mut client, &mut Vec::new()).await.unwrap_err();
+    assert!(matches!(error, DeviceError::TakenOver { .. }), "{error}");
+    assert!(error.to_string().contains("another host took bench over"), "{error}");
+    assert_eq!(bench.opened(), 1);
+    // The other host's session is the one in force.
+    let length = other.transmit(2_000_000, &mut buffer);
+    bench.inject(&buffer[..length]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    while let Ok(bytes) = heard.try_recv() {
+        other.receive(2_000_000, &bytes);
+    }
+    assert_eq!(other.session(), Some(77));
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_of_another_run_under_the_same_ids_and_couplings_are_not_taken() {
+    let want = {
+        let bench = Bench::new(nine_sites());
+        let (mut client, _stop) = bench.client().await;
+        let generation = client.commit(&codes(1)).await.unwrap();
+        results_of(&mut client, generation).await.unwrap()
+    };
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let generation = client.commit(&codes(1)).await.unwrap();
+    bench.set_away(true);
+    bench.cut_now(Cut::HangUp);
+    let other = bench.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        other.set_away(false);
+        // Another host runs other samples under the same ids, with the same codes under the same number, and leaves.
+        let mut second = Client::connect(other.way(), other.wanted()).await.unwrap();
+        let same = second.commit(&codes(1)).await.unwrap();
+        assert_eq!(same, generation);
+        let mut samples = orders(1..=4);
+        samples.iter_mut().for_each(|order| order.inputs[0].0 ^= 0x4000);
+        let mut batch = second.batch(plan(same, ReadOut::Phases), samples).await.unwrap();
+        while batch.next().await.unwrap().is_some() {}
+        other.set_away(true);
+        second.leave().await;
+        other.cut_now(Cut::HangUp);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        other.set_away(false);
+    });
+    // The batch begins while the line is away: the plan is the first thing that is missed.
+    let results = results_of(&mut client, generation).await.unwrap();
+    assert_eq!(results, want);
+}
+
+async fn results_of(
+    client: &mut Client,
+    generation: xyloop_protocol::message::Generation,
+) -> Result<Vec<ShotResult>, DeviceError> {
+    let mut batch = client.batch(plan(generation, ReadOut::Phases), orders(1..=6)).await?;
+    let mut results = Vec::new();
+    while let Some(result) = batch.next().await? {
+        results.push(result);
+    }
+    batch.retire(6).await?;
+    Ok(results)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_being_told_to_reconnect_a_lost_line_is_an_error() {
+    let bench = Bench::new(nine_sites());
+    let mut client = Client::connect(bench.way(), bench.wanted()).await.unwrap();
+    bench.cut_now(Cut::HangUp);
+    let error = client.status().await.unwrap_err();
+    assert!(matches!(error, DeviceError::Lost { .. }), "{error}");
+    assert_eq!(bench.opened(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_do_not_ascend_are_refused() {
+    let bench = Bench::new(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let generation = client.commit(&codes(1)).await.unwrap();
+    results_of(&mut client, generation).await.unwrap();
+    for ids in [vec![7, 7], vec![6, 7], vec![9, 8]] {
+        let refused = client.batch(plan(generation, ReadOut::Phases), orders(ids.clone())).await.err();
+        assert!(matches!(refused, Some(DeviceError::ShotIds { .. })), "{ids:?}");
+    }
+}
