@@ -39,7 +39,7 @@ fn faults_on_the_line_change_no_byte_of_the_result() {
         "host <- device  Accept",
         "host <- device  Data",
         "host -> device  BAD ",
-        "Shot 0",
+        "Shot 1,",
         "Equilibrium shot",
     ] {
         assert!(frames.iter().any(|frame| frame.contains(words)), "{words}\n{done}");
