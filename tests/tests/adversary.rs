@@ -39,10 +39,10 @@ fn faults_on_the_line_change_no_byte_of_the_result() {
         "host <- device  Accept",
         "host <- device  Data",
         "host -> device  BAD ",
-        "Shot 1,",
+        " Shot 1",
         "Equilibrium shot",
     ] {
-        assert!(frames.iter().any(|frame| frame.contains(words)), "{words}\n{done}");
+        assert!(frames.iter().any(|frame| frame.contains(words)), "`{words}` is not in\n{done}");
     }
 
     let objects = bench.xyloop(&["device", "trace", "--json", "line.pcap"]).expect_code(0).stdout;
