@@ -34,8 +34,15 @@ fn faults_on_the_line_change_no_byte_of_the_result() {
     let frames: Vec<&str> = done.stdout.lines().collect();
     let [frames @ .., from_host, from_device] = &frames[..] else { panic!("{done}") };
     assert!(from_host.contains("Open") && from_host.contains(" bad (") && from_device.ends_with(" 0 bad"), "{done}");
-    for words in ["host -> device  Open", "host <- device  Accept", "host <- device  Data", "host -> device  BAD "] {
-        assert!(frames.iter().any(|frame| frame.contains(words)), "{words}\n{done}");
+    for words in [
+        "host -> device  Open",
+        "host <- device  Accept",
+        "host <- device  Data",
+        "host -> device  BAD ",
+        " Shot 1",
+        "Equilibrium shot",
+    ] {
+        assert!(frames.iter().any(|frame| frame.contains(words)), "`{words}` is not in\n{done}");
     }
 
     let objects = bench.xyloop(&["device", "trace", "--json", "line.pcap"]).expect_code(0).stdout;

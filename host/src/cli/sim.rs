@@ -17,8 +17,9 @@ pub enum Command {
 Examples:
   xyloop sim serve --pty --config hil-config/rigs/xor-15x15-4nsq.toml
   xyloop sim serve --tcp 127.0.0.1:5555 --config hil-config/xor.toml --set rig.plant.iq_noise=0.001
-  xyloop sim serve --pty --link /tmp/table --config hil-config/xor.toml       found under the same name every time
-  xyloop sim serve --pty --config hil-config/xor.toml --fault bit-error=1e-5,drop=0.02,seed=7 --trace line.pcap
+  xyloop sim serve --pty --link /tmp/table --config hil-config/xor.toml
+  xyloop sim serve --pty --config hil-config/xor.toml --fault drop=0.02,seed=7
+  xyloop sim serve --pty --config hil-config/xor.toml --trace line.pcap
 
 Faults (--fault NAME=VALUE,...), each in both directions:
   bit-error   each bit is inverted            | probability per bit, 0 to 1
@@ -26,7 +27,7 @@ Faults (--fault NAME=VALUE,...), each in both directions:
   insert      1 to 32 random bytes come in    | duplicate  a frame comes twice
   reorder     a frame comes after the next    | truncate   a frame's tail is lost
   burst       8 to 256 bytes are overwritten  | stall      nothing passes for stall-ms (default 500)
-  disconnect  the connection is cut           | seed       the same seed does the same to the same frames")]
+  disconnect  the connection is cut           | seed       names the draws")]
     Serve {
         #[command(flatten)]
         way: Way,

@@ -10,9 +10,12 @@ use std::{
 
 use serde_json::json;
 use xyloop_protocol::{
-    adversary::{BadFrame, Content, FrameFinder, Trace, TraceError, TracedFrame},
+    adversary::{BadFrame, Content, FrameFinder, MessageFinder, Trace, TraceError, TracedFrame},
     link::Role,
 };
+
+/// Messages named on a frame's line.
+const MESSAGES_SHOWN: usize = 4;
 
 /// Reads a recording.
 #[derive(Debug, clap::Args)]
@@ -75,7 +78,7 @@ fn open(path: &Path) -> Result<Trace<BufReader<File>>, TraceError> {
 
 /// Prints the frames and the summary; what ended the recording before its end, if anything did.
 fn print(trace: Trace<BufReader<File>>, json: bool, out: &mut impl Write) -> io::Result<Option<TraceError>> {
-    let mut finder = FrameFinder::new();
+    let (mut finder, mut messages) = (FrameFinder::new(), MessageFinder::new());
     let mut totals = Totals::default();
     let mut first_us = None;
     let mut end = None;
@@ -93,10 +96,11 @@ fn print(trace: Trace<BufReader<File>>, json: bool, out: &mut impl Write) -> io:
         totals.of(record.sender).bytes += record.bytes.len() as u64;
         for frame in finder.frames(&record) {
             totals.count(&frame);
+            let messages = messages.messages(&frame);
             if json {
-                writeln!(out, "{}", object(&frame))?;
+                writeln!(out, "{}", object(&frame, &messages))?;
             } else {
-                writeln!(out, "{frame}")?;
+                writeln!(out, "{frame}{}", words(&messages))?;
             }
         }
     }
@@ -174,7 +178,17 @@ fn list<K: Copy>(counts: &BTreeMap<K, u64>, name: impl Fn(K) -> &'static str) ->
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-fn object(frame: &TracedFrame) -> serde_json::Value {
+/// The messages that a frame completes, behind it on its line; the first ones, if they are many.
+fn words(messages: &[String]) -> String {
+    let (shown, more) = messages.split_at(messages.len().min(MESSAGES_SHOWN));
+    match (shown, more.len()) {
+        ([], _) => String::new(),
+        (shown, 0) => format!("  | {}", shown.join(", ")),
+        (shown, more) => format!("  | {}, and {more} more", shown.join(", ")),
+    }
+}
+
+fn object(frame: &TracedFrame, messages: &[String]) -> serde_json::Value {
     let from = match frame.sender {
         Role::Host => "host",
         Role::Device => "device",
@@ -184,7 +198,7 @@ fn object(frame: &TracedFrame) -> serde_json::Value {
             "time_us": frame.time_us, "from": from, "line_bytes": frame.line_bytes,
             "kind": frame.kind_name(), "version": header.version, "echoed": header.sender != frame.sender,
             "session": format!("{:08x}", header.session), "seq": header.seq, "ack": header.ack, "credit": header.credit,
-            "payload": hex(payload),
+            "payload": hex(payload), "messages": messages,
         }),
         Content::Bad { reason, bytes } => json!({
             "time_us": frame.time_us, "from": from, "line_bytes": frame.line_bytes,

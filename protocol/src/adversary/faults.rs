@@ -26,7 +26,7 @@ const STALL_MS_MAX: u32 = 600_000;
 /// | `drop` | the whole frame vanishes, its delimiters included; the faults below do not apply to it |
 /// | `stall` | from this frame on nothing passes for `stall_ms` of the caller's clock; then everything does, in order. No stall begins within another one |
 /// | `truncate` | the frame is cut to a random length of at least one byte; its tail with the closing `00` is lost |
-/// | `burst` | 8 to 256 consecutive bytes from a random place in the frame on are replaced by random ones; the run may reach into the frames that follow |
+/// | `burst` | 8 to 256 consecutive bytes from a random place in the frame on are replaced by random ones; the run may reach into frames that follow within 20 ms |
 /// | `insert` | 1 to 32 random bytes (`00` among them) are put in at a random place |
 /// | `bit-error` | each bit, those of the delimiters included, is inverted with this probability |
 /// | `duplicate` | the frame, with all its damage, passes twice |

@@ -1,8 +1,8 @@
 //! Puts [`Faults`] on one direction of a line. What each fault does and in which order is told there.
 //!
 //! *Determinism.* Frames are put together again from chunks cut anywhere and numbered; what happens to a frame follows
-//! from the seed, the direction and that number. What leaves when depends on the caller's clock in two places only: a
-//! stall ends by it, and so does the wait of a reordered frame that no other one follows.
+//! from the seed, the direction and that number. The caller's clock matters in three places only: a stall ends by it, and
+//! so do the wait of a reordered frame that no other one follows and a burst that reaches beyond its frame.
 
 use core::fmt;
 use std::vec::Vec;
@@ -12,6 +12,8 @@ use crate::link::Role;
 
 /// How long a reordered frame waits for another one to pass, in microseconds.
 pub const REORDER_US: u64 = 20_000;
+/// How long a burst lasts at most, in microseconds: what comes later is not hit by the rest of it.
+pub const BURST_US: u64 = 20_000;
 /// Most bytes that wait for the end of a stall; a frame beyond that is lost, and counted as such.
 pub const HELD_MAX: usize = 1 << 20;
 
@@ -82,6 +84,16 @@ impl fmt::Display for FaultCounts {
     }
 }
 
+/// A burst at work.
+#[derive(Debug, Clone)]
+struct Burst {
+    /// Bytes still to come.
+    left: usize,
+    /// When it is over in any case.
+    until_us: u64,
+    random: Random,
+}
+
 /// One direction of a line that does harm.
 ///
 /// Bytes go in by [`push`](Self::push) and come out by [`pull`](Self::pull), which is to be called after every `push`
@@ -102,8 +114,8 @@ pub struct FaultInjector {
     /// The reordered frame, and when it leaves even if no other one passes.
     held: Option<(u64, Vec<u8>)>,
     stalled_until_us: Option<u64>,
-    /// Bytes of a burst that are still to come, and where they are drawn from.
-    burst: Option<(usize, Random)>,
+    /// The rest of a burst that was longer than its frame.
+    burst: Option<Burst>,
     cut: bool,
     counts: FaultCounts,
 }
@@ -181,6 +193,7 @@ impl FaultInjector {
     /// Ends what has lasted long enough.
     fn expire(&mut self, now_us: u64) {
         self.stalled_until_us = self.stalled_until_us.filter(|&until_us| now_us < until_us);
+        self.burst.take_if(|burst| burst.until_us <= now_us);
         if let Some((_, frame)) = self.held.take_if(|(due_us, _)| *due_us <= now_us) {
             self.emit(&frame);
         }
@@ -220,7 +233,7 @@ impl FaultInjector {
             self.counts.stalls += 1;
             self.stalled_until_us = Some(now_us.saturating_add(u64::from(faults.stall_ms) * 1000));
         }
-        self.damage(&mut frame);
+        self.damage(now_us, &mut frame);
         if self.hit(Fault::Duplicate, faults.duplicate).is_some() {
             self.counts.duplicates += 1;
             frame.extend_from_within(..);
@@ -245,7 +258,7 @@ impl FaultInjector {
     }
 
     /// Everything that changes a frame's bytes.
-    fn damage(&mut self, frame: &mut Vec<u8>) {
+    fn damage(&mut self, now_us: u64, frame: &mut Vec<u8>) {
         let faults = self.faults;
         if let Some(mut random) = self.hit(Fault::Truncate, faults.truncate) {
             self.counts.truncates += 1;
@@ -255,7 +268,7 @@ impl FaultInjector {
         if let Some(mut random) = self.hit(Fault::Burst, faults.burst) {
             self.counts.bursts += 1;
             let start = random.below(frame.len());
-            self.burst = Some((8 + random.below(249), random));
+            self.burst = Some(Burst { left: 8 + random.below(249), until_us: now_us.saturating_add(BURST_US), random });
             self.overwrite(frame, start);
         }
         if let Some(mut random) = self.hit(Fault::Insert, faults.insert) {
@@ -277,10 +290,10 @@ impl FaultInjector {
 
     /// Goes on with the burst at hand, if there is one, from `start` on.
     fn overwrite(&mut self, frame: &mut [u8], start: usize) {
-        let Some((left, mut random)) = self.burst.take() else { return };
-        let hit = frame.iter_mut().skip(start).take(left);
-        let done = hit.len();
-        hit.for_each(|byte| *byte = random.byte());
-        self.burst = (done < left).then_some((left - done, random));
+        let Some(burst) = &mut self.burst else { return };
+        let hit = frame.iter_mut().skip(start).take(burst.left);
+        burst.left -= hit.len();
+        hit.for_each(|byte| *byte = burst.random.byte());
+        self.burst.take_if(|burst| burst.left == 0);
     }
 }

@@ -1,8 +1,8 @@
 //! The adversary in the box: wrappers around any line that put faults on it, or write down what goes over it.
 //!
 //! [`Faults`] says what may go wrong and how often, [`FaultInjector`] does it to one direction of a line, [`Tracer`]
-//! records a line in a capture file, [`Trace`] reads such a file, and [`FrameFinder`] tells what frames are in it.
-//! [`Line`] is a whole serial line in virtual time, with faults, for tests.
+//! records a line in a capture file, [`Trace`] reads such a file, [`FrameFinder`] tells what frames are in it, and
+//! [`MessageFinder`] what they say. [`Line`] is a whole serial line in virtual time, with faults, for tests.
 //! Everything is sans-I/O but for the `Read` and `Write` of capture files: bytes and the time come in as arguments, and
 //! the draws are seeded, so the same frames meet the same fate in every run and on every platform.
 //!
@@ -24,13 +24,15 @@ mod assembler;
 mod faults;
 mod injector;
 mod line;
+mod messages;
 mod pcap;
 mod random;
 mod rendering;
 
 pub use faults::{DEFAULT_SEED, DEFAULT_STALL_MS, Faults, ParseFaultsError};
-pub use injector::{FaultCounts, FaultInjector, HELD_MAX, REORDER_US};
+pub use injector::{BURST_US, FaultCounts, FaultInjector, HELD_MAX, REORDER_US};
 pub use line::Line;
+pub use messages::MessageFinder;
 pub use pcap::{LINKTYPE_USER0, Record, Trace, TraceError, Tracer};
 pub use rendering::{BadFrame, Content, FrameFinder, TracedFrame};
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use xyloop_protocol::{
-    adversary::{FRAME_MAX, FaultCounts, FaultInjector, Faults, HELD_MAX, REORDER_US, Trace},
+    adversary::{BURST_US, FRAME_MAX, FaultCounts, FaultInjector, Faults, HELD_MAX, REORDER_US, Trace},
     frame::{self, Deframer, Role},
 };
 
@@ -175,6 +175,24 @@ fn burst_overwrites_a_run_and_reaches_into_the_next_frames() {
         }
     }
     assert!(reached > 5, "some are longer than a frame");
+}
+
+#[test]
+fn a_burst_does_not_wait_for_the_next_frame() {
+    let frame = one_frame(1, b"");
+    let hit_at = |later_us: u64| {
+        // With this seed the first frame has a burst that is longer than it, and the second one has none.
+        let faults = faults("burst=0.5,seed=0");
+        let mut injector = FaultInjector::new(&faults, Role::Host);
+        let mut out = Vec::new();
+        injector.push(7, &frame);
+        injector.push(7 + later_us, &frame);
+        injector.pull(7 + later_us, &mut out);
+        assert_eq!(injector.counts().bursts, 1);
+        (out[..frame.len()] != frame[..], out[frame.len()..] != frame[..])
+    };
+    assert_eq!(hit_at(BURST_US - 1), (true, true));
+    assert_eq!(hit_at(BURST_US), (true, false));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Recordings are what tools know, can be read back, and tell what is wrong with them and in them.
 
 use xyloop_protocol::{
-    adversary::{BadFrame, Content, FRAME_MAX, FrameFinder, Record, Trace, TraceError, Tracer},
-    frame::Role,
+    adversary::{
+        BadFrame, Content, FRAME_MAX, FrameFinder, MessageFinder, Record, Trace, TraceError, TracedFrame, Tracer,
+    },
+    frame::{Header, Kind, Role},
+    message::{self, Bytes, Command, Event, Reason, Refusal, Report, Request, Shot},
 };
 
 use super::{frames, header, one_frame};
@@ -139,4 +142,53 @@ fn damaged_frames_are_told_with_the_reason() {
         assert!(line.contains(&format!("{} B", content.len())), "{line}");
         assert_eq!(found.content, Content::Bad { reason, bytes: content });
     }
+}
+
+/// A message as it lies in the stream.
+fn in_stream(message: &impl serde::Serialize) -> Vec<u8> {
+    let mut buffer = [0; 100];
+    let bytes = message::encode(message, &mut buffer).unwrap();
+    [&(bytes.len() as u16).to_le_bytes(), bytes].concat()
+}
+
+#[test]
+fn messages_are_named_once_and_in_order_whatever_the_order_of_the_frames() {
+    let start = u32::MAX - 20;
+    let shot = Shot { id: 12, flip: false, inputs: Bytes(&[1; 30]), targets: Bytes(&[2; 4]) };
+    let requests = [
+        Request { tag: 6, command: Command::Status },
+        Request { tag: 0, command: Command::Shot(shot) },
+        Request { tag: 7, command: Command::Retire(11) },
+    ];
+    let stream: Vec<u8> = requests.iter().flat_map(in_stream).collect();
+    let frame = |sender, kind, session, seq, payload: &[u8]| TracedFrame {
+        time_us: 0,
+        sender,
+        line_bytes: 0,
+        content: Content::Good {
+            header: Header { sender, kind, session, seq, ..header(0) },
+            payload: payload.to_vec(),
+        },
+    };
+    let piece =
+        |from: usize, to: usize| frame(Role::Host, Kind::Data, 5, start.wrapping_add(from as u32), &stream[from..to]);
+    let mut finder = MessageFinder::new();
+    assert!(finder.messages(&piece(0, stream.len())).is_empty(), "where the stream begins is not known");
+    let open = frame(Role::Host, Kind::Open, 5, start, b"greeting");
+    assert!(finder.messages(&open).is_empty());
+    let none: [&str; 0] = [];
+    assert_eq!(finder.messages(&piece(30, stream.len())), none, "the beginning is missing");
+    assert_eq!(finder.messages(&piece(0, 10)), ["#6 Status"]);
+    assert_eq!(finder.messages(&open), none, "a repeated Open begins nothing anew");
+    assert_eq!(finder.messages(&piece(0, 10)), none, "neither does a repeated frame");
+    assert_eq!(finder.messages(&frame(Role::Host, Kind::Data, 6, start, &stream)), none, "another session");
+    assert_eq!(finder.messages(&piece(5, 40)), ["Shot 12", "#7 Retire 11"]);
+
+    let refusal = Refusal { reason: Reason::Busy, detail: 3 };
+    let mut events = in_stream(&Event { tag: 6, report: Report::Done });
+    events.extend(in_stream(&Event { tag: 7, report: Report::Refused(refusal) }));
+    events.extend([2, 0, 0xff, 0xff]);
+    finder.messages(&frame(Role::Device, Kind::Accept, 5, 1, b"greeting"));
+    let said = finder.messages(&frame(Role::Device, Kind::Data, 5, 1, &events));
+    assert_eq!(said, ["#6 Done", "#7 Refused Busy 3", "malformed, 2 B"]);
 }
