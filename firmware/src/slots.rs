@@ -114,7 +114,9 @@ impl<'a> Slots<'a> {
     /// Takes a shot into the queue.
     pub fn push(&mut self, shot: &Shot<'_>, origin: Origin) -> Result<(), Refusal> {
         let refuse = |reason, detail: usize| Err(Refusal { reason, detail: detail as u64 });
-        if let Some(last) = self.last().filter(|last| *last >= shot.id) {
+        // Shots are numbered from 1: a last shot of 0 means that there is none.
+        let last = self.last().unwrap_or(0);
+        if last >= shot.id {
             return Err(Refusal { reason: Reason::OldShot, detail: last });
         }
         if self.used == self.ring.len() {

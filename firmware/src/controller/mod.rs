@@ -87,7 +87,8 @@ pub struct Controller<'a, B> {
     message_in: &'a mut [u8],
     message_out: &'a mut [u8],
     started_us: Option<u64>,
-    session: Option<u32>,
+    /// The session in force, and how many there were: a host may give two the same number.
+    session: Option<(u32, u32)>,
     /// Last moment at which somebody answered for the outputs.
     alive_us: u64,
     /// The host has to be told of a state it did not ask for.
@@ -268,7 +269,7 @@ impl<'a, B: Board> Controller<'a, B> {
     }
 
     fn note_session(&mut self, now_us: u64) {
-        let session = self.link.session();
+        let session = self.link.session().map(|number| (number, self.link.counters().sessions));
         if session == self.session {
             return;
         }
@@ -290,7 +291,9 @@ impl<'a, B: Board> Controller<'a, B> {
 
     fn take_commands(&mut self, now_us: u64) {
         let buffer = core::mem::take(&mut self.message_in);
-        while self.link.send_room() >= REPLY_ROOM.max(self.sizes.message()) {
+        // Of a host that has left, its last words count; nobody waits for an answer.
+        let has_left = self.link.session().is_none();
+        while has_left || self.link.send_room() >= REPLY_ROOM.max(self.sizes.message()) {
             let Some(length) = self.link.front().map(<[u8]>::len) else { break };
             if self.link.receive_message(buffer).is_none() {
                 // Longer than was announced: it would block everything behind it.
@@ -300,6 +303,7 @@ impl<'a, B: Board> Controller<'a, B> {
             }
             let bytes = buffer.get(..length).unwrap_or_default();
             let (tag, answer) = match message::decode::<Request<'_>>(bytes) {
+                Some(Request { command, .. }) if has_left && !is_farewell(&command) => continue,
                 Some(request) => (request.tag, self.handle(&request.command, now_us)),
                 None => (0, Answer::refused(Reason::Malformed, length as u64)),
             };
@@ -524,4 +528,9 @@ impl<'a, B: Board> Controller<'a, B> {
         // What was just started should not wait for the next look.
         self.board.poll(now_us)
     }
+}
+
+/// What a host may say and leave without waiting for the answer. Nothing that would drive an output.
+fn is_farewell(command: &Command<'_>) -> bool {
+    matches!(command, Command::Safe | Command::Retire(_))
 }

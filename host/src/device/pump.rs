@@ -35,7 +35,10 @@ const FLIGHT: usize = 256;
 const MAX_PAYLOAD: u16 = 8192;
 /// Payload of a frame on a serial line.
 const SERIAL_PAYLOAD: u16 = 4096;
-/// A frame should not take longer than this on a serial line.
+/// Payload of a frame on the slowest line.
+const LEAST_PAYLOAD: u16 = 16;
+/// A frame, its header and delimiters included, takes no longer than this on a serial line of 9 600 baud or more. (Only
+/// the two frames of the first exchange are longer, on lines below 20 000 baud.)
 const FRAME_TIME: Duration = Duration::from_millis(50);
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
@@ -61,7 +64,9 @@ pub(super) async fn carry(mut transport: Transport, exchange: Exchange, ends: En
         None => MAX_PAYLOAD,
         // 10 bits a byte.
         Some(baud) => {
-            ((u64::from(baud) / 10 * FRAME_TIME.as_millis() as u64 / 1000).clamp(48, u64::from(SERIAL_PAYLOAD))) as u16
+            let frame_bytes = u64::from(baud) / 10 * FRAME_TIME.as_millis() as u64 / 1000;
+            let payload = frame::payload_fitting(usize::try_from(frame_bytes).unwrap_or(usize::MAX));
+            payload.clamp(usize::from(LEAST_PAYLOAD), usize::from(SERIAL_PAYLOAD)) as u16
         }
     };
     let mut buffers = Buffers::new(payload);
