@@ -335,10 +335,12 @@ impl Client {
             self.session.done("stage", tag).await?;
         }
         self.session.order("commit", Command::Commit(*generation)).await?;
-        // A commit latches: whatever made the outputs safe before is over.
-        self.session.went_safe = false;
         self.generation = *generation;
         self.held = Some(codes.clone());
+        // A commit latches: whatever made the outputs safe before is over.
+        if self.session.went_safe {
+            self.note_safe();
+        }
         Ok(())
     }
 
@@ -470,18 +472,23 @@ impl Client {
 
     /// Arms a device again that went safe because it had not heard of us for a while.
     pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
-        self.rearmed += 1;
-        tracing::warn!("the device had gone safe after a silence of the host: armed again, its shots run again");
-        self.arm().await
+        self.arm().await?;
+        self.note_safe();
+        Ok(())
     }
 
     pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
-        let generation = self.generation;
-        // What comes between the answer and its being read is noted after this.
+        self.session.order("arm", Command::Arm(self.generation)).await
+    }
+
+    /// The device had gone safe by itself, and is armed again by now.
+    fn note_safe(&mut self) {
         self.session.went_safe = false;
-        self.session.order("arm", Command::Arm(generation)).await?;
-        self.session.went_safe = false;
-        Ok(())
+        self.rearmed += 1;
+        tracing::warn!(
+            "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
+            self.place()
+        );
     }
 }
 
