@@ -7,10 +7,18 @@
 //!
 //! Everything here is *sans-I/O*: no port, no clock, no allocation. Bytes and the time come in as arguments, memory
 //! is handed over as slices, and the same types serve the firmware, the simulated device and the host.
+//!
+//! With the feature `adversary` (which needs `std` and is off in firmware) there is `adversary`, too: faults that are put
+//! on any line on purpose, and recordings of what went over it.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "adversary")]
+extern crate std;
+
+#[cfg(feature = "adversary")]
+pub mod adversary;
 pub mod crc;
 pub mod frame;
 pub mod greeting;

@@ -7,12 +7,12 @@ mod common;
 use common::{Faults, Sizes, World, exchange, link};
 use xyloop_protocol::link::{Config, Role};
 
-const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096 };
+const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096, flight: 64 };
 
 #[test]
 fn clean_line() {
     let mut world = World::new(MIDDLE, MIDDLE, 115_200, 500, Faults::NONE, 1);
-    (world.out, world.up.buffer, world.down.buffer) = (300, 512, 512);
+    (world.out, world.up.buffer_bytes, world.down.buffer_bytes) = (300, 512, 512);
     world.connect(0xABCD);
     exchange(&mut world, 300, 600_000_000);
     let (host, device) = (world.host.counters(), world.device.counters());
@@ -37,12 +37,12 @@ fn a_deep_queue_is_learned() {
 #[test]
 fn every_message_exactly_once_whatever_the_line_does() {
     let sizes = [
-        Sizes { payload: 1024, receive: 16_384, send: 16_384 },
+        Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 },
         MIDDLE,
-        Sizes { payload: 48, receive: 600, send: 600 },
-        Sizes { payload: 1, receive: 40, send: 30 },
-        Sizes { payload: 64, receive: 7, send: 5 },
-        Sizes { payload: 1024, receive: 1500, send: 3 },
+        Sizes { payload: 48, receive: 600, send: 600, flight: 64 },
+        Sizes { payload: 1, receive: 40, send: 30, flight: 64 },
+        Sizes { payload: 64, receive: 7, send: 5, flight: 64 },
+        Sizes { payload: 1024, receive: 1500, send: 3, flight: 64 },
     ];
     let all =
         Faults { drop: 0.02, duplicate: 0.02, bit: 1e-5, truncate: 0.01, hole: 0.01, jitter_us: 3_000, reorder: false };
@@ -65,7 +65,7 @@ fn every_message_exactly_once_whatever_the_line_does() {
                     seed += 1;
                     let mut world = World::new(host, device, baud, delay, fault, seed);
                     world.out = [2048, 140, 700][seed as usize % 3];
-                    world.up.buffer = [4096, 0, 100_000][seed as usize / 3 % 3];
+                    world.up.buffer_bytes = [4096, 0, 100_000][seed as usize / 3 % 3];
                     if baud == 9_600 {
                         // One frame within 50 ms, as the design asks.
                         world.host.set_payload_limit(48);
@@ -107,11 +107,11 @@ fn an_unplugged_line_costs_time_only() {
     let (mut sent, mut got) = (0, 0);
     for round in 0..6 {
         common::feed(&mut world.host, 1, &mut sent, 1_000, longest);
-        (world.up.cut, world.down.cut) = (round % 2 == 0, round % 3 == 0);
+        (world.up.unplugged, world.down.unplugged) = (round % 2 == 0, round % 3 == 0);
         world.run_until(world.now_us + 20_000_000);
         common::drain(&mut world.device, 1, &mut got, longest, usize::MAX);
     }
-    (world.up.cut, world.down.cut) = (false, false);
+    (world.up.unplugged, world.down.unplugged) = (false, false);
     let back = world.now_us;
     while got < sent {
         world.step(back + 3_000_000);
@@ -126,7 +126,7 @@ fn an_unplugged_line_costs_time_only() {
 fn back_pressure_neither_loses_nor_dead_locks() {
     for seed in 0..40 {
         let fault = if seed % 2 == 0 { Faults::NONE } else { Faults { drop: 0.3, bit: 1e-5, ..Faults::NONE } };
-        let sizes = [MIDDLE, Sizes { payload: 100, receive: 90, send: 300 }][seed as usize / 2 % 2];
+        let sizes = [MIDDLE, Sizes { payload: 100, receive: 90, send: 300, flight: 64 }][seed as usize / 2 % 2];
         let mut world = World::new(sizes, sizes, 921_600, 300, fault, seed);
         world.connect(77);
         let longest = world.host.longest_message();
@@ -165,7 +165,7 @@ fn back_pressure_neither_loses_nor_dead_locks() {
 /// ≥ 92 % of the line carries messages, with 1024-byte payloads at 921 600 baud.
 #[test]
 fn goodput_on_a_clean_line() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384 };
+    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
     let mut world = World::new(big, big, 921_600, 300, Faults::NONE, 1);
     world.connect(1);
     let body = vec![0x5A; 600];
@@ -187,7 +187,7 @@ fn goodput_on_a_clean_line() {
 /// What faults cost; a figure to watch, with a floor well below it.
 #[test]
 fn goodput_table() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384 };
+    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
     for (payload, fault, floor) in [
         (1024, Faults::NONE, 0.92),
         (1024, Faults { drop: 0.001, ..Faults::NONE }, 0.85),

@@ -13,7 +13,7 @@ fn sizes(rng: &mut Rng) -> Sizes {
         let most = 1 << (1 + rng.below(bits));
         1 + rng.below(most)
     };
-    Sizes { payload: up_to(rng, 10), receive: 2 + up_to(rng, 14), send: 2 + up_to(rng, 14) }
+    Sizes { payload: up_to(rng, 10), receive: 2 + up_to(rng, 14), send: 2 + up_to(rng, 14), flight: 1 + up_to(rng, 7) }
 }
 
 fn faults(rng: &mut Rng) -> Faults {
@@ -45,7 +45,7 @@ fn soak(seed: u64) {
     let context = format!("seed {seed} {host:?} {device:?} {fault:?} {baud} {delay}");
     let mut world = World::with(link(Role::Host, host, a), link(Role::Device, device, b), baud, delay, fault, seed);
     world.out = 140 + rng.below(3_000);
-    world.up.buffer = rng.below(20_000) as u64;
+    world.up.buffer_bytes = rng.below(20_000) as u64;
     world.connect(seed as u32);
     let (up, down) = (world.host.longest_message(), world.device.longest_message());
     let count = 60;
@@ -94,7 +94,7 @@ fn random_worlds() {
 /// A device that is busy looks at its link every 20 ms only; time-outs must allow for it.
 #[test]
 fn a_device_that_polls_every_20_ms() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384 };
+    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
     let mut world = World::new(big, big, 921_600, 300, Faults::NONE, 1);
     world.connect(1);
     let mut received = 0u64;

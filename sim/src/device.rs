@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use xyloop_firmware::{Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot};
+use xyloop_firmware::{
+    Board, Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot,
+};
 use xyloop_protocol::{
     frame, link,
     units::{DacCode, IqCode, Turn},
@@ -20,6 +22,8 @@ pub type Device<'a> = Controller<'a, SimulatedBoard>;
 pub const SLOTS: usize = 512;
 /// Bytes the link can hold in each direction.
 const LINK_BYTES: usize = 1 << 17;
+/// Frames in flight.
+const FLIGHT: usize = 256;
 /// Largest payload of a frame the device offers to take. The host may ask for less.
 const MAX_PAYLOAD: u16 = 8192;
 /// Equilibria a slot has room for, read as raw I/Q codes of all sites.
@@ -33,6 +37,7 @@ pub struct Memory {
     safe_inputs: Vec<Turn>,
     boot_id: u32,
     link: [Vec<u8>; 3],
+    flight: Vec<link::InFlight>,
     messages: [Vec<u8>; 2],
     generations: [Vec<DacCode>; 2],
     fields: Vec<DacCode>,
@@ -73,6 +78,7 @@ impl Memory {
             safe_inputs: vec![Turn::default(); s.inputs],
             boot_id,
             link: [vec![0; frame::storage_len(usize::from(MAX_PAYLOAD))], vec![0; LINK_BYTES], vec![0; LINK_BYTES]],
+            flight: vec![link::InFlight::default(); FLIGHT],
             messages: [vec![0; s.message()], vec![0; s.message()]],
             generations: [vec![DacCode::default(); s.generation()], vec![DacCode::default(); s.generation()]],
             fields: vec![DacCode::default(); 2 * s.sites],
@@ -112,8 +118,16 @@ impl Memory {
     /// # Errors
     /// If worker threads cannot be started.
     pub fn device(&mut self, workers: Workers) -> Result<Device<'_>, DeviceError> {
-        let sizes = Self::sizes(&self.description);
         let board = SimulatedBoard::new(Arc::clone(&self.description), workers)?;
+        self.controller(board)
+    }
+
+    /// The device at reset over any board with the same wiring and replicas: one that records what it is told, say.
+    ///
+    /// # Errors
+    /// If the board has more replicas than the description says.
+    pub fn controller<B: Board>(&mut self, board: B) -> Result<Controller<'_, B>, DeviceError> {
+        let sizes = Self::sizes(&self.description);
         let (couplings, fields) = self.safe.split_at(sizes.couplings);
         let who = Identification {
             vendor: "xyloop",
@@ -129,7 +143,7 @@ impl Memory {
         let [committed, staged] = &mut self.generations;
         let [phases, free, windows, inputs, targets] = &mut self.turns;
         let storage = Storage {
-            link: link::Storage { frame, receive, send },
+            link: link::Storage { frame, receive, send, flight: &mut self.flight },
             message_in,
             message_out,
             committed,

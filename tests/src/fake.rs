@@ -124,7 +124,8 @@ fn answer(mut stream: TcpStream, config: link::Config, greeting: &[u8]) -> std::
     let now_us = || started.elapsed().as_micros() as u64;
     let mut memory = [vec![0; frame::storage_len(1024)], vec![0; 4096], vec![0; 4096]];
     let [frame, receive, send] = &mut memory;
-    let mut link = Link::new(link::Role::Device, link::Storage { frame, receive, send }, config);
+    let flight = &mut [link::InFlight::default(); 16];
+    let mut link = Link::new(link::Role::Device, link::Storage { frame, receive, send, flight }, config);
     link.set_greeting(greeting).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(10)))?;
     let mut buffer = [0; 4096];

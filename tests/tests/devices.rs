@@ -110,8 +110,7 @@ fn a_device_with_other_messages() {
     let bench = Bench::new();
     let schema_hash = [0xab; 8];
     let greeting = Greeting { schema_hash, ..Greeting::new(1, 2) };
-    let greeting = greeting.encode(&mut [0; Greeting::MAX]).unwrap().to_vec();
-    let device = fake::device(link::Config::device(), greeting);
+    let device = fake::device(link::Config::device(), greeting.encode(&mut [0; Greeting::MAX]).unwrap().to_vec());
     let ours = format!("{:016x}", u64::from_be_bytes(SCHEMA_HASH));
     let words = [&device, "schema abababababababab", &ours, "same release"];
     expect_refusal(&bench, start(&bench, &device), &words);

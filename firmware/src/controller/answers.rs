@@ -132,7 +132,7 @@ impl<B: Board> Controller<'_, B> {
                 resends: u64::from(link.resends),
                 rtt_us: link.rtt_us,
                 window_bytes: link.window,
-                frame_bytes: u32::try_from(self.link.payload_limit()).unwrap_or(u32::MAX),
+                frame_bytes: link.payload,
             },
         }
     }

@@ -245,6 +245,12 @@ impl<'a, B: Board> Controller<'a, B> {
         self.counts
     }
 
+    /// When the last valid frame of the current session came, on the clock that is passed in, microseconds; `None`
+    /// before the first. Who serves several hosts in turn tells by it whether the present one is still there.
+    pub fn last_heard_us(&self) -> Option<u64> {
+        self.link.last_heard_us()
+    }
+
     /// The board, to look at or to tell about its own events.
     pub fn board(&mut self) -> &mut B {
         &mut self.board

@@ -46,7 +46,12 @@ pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBo
         },
     };
     let storage = Storage {
-        link: link::Storage { frame: leak(0, frame::storage_len(1024)), receive: leak(0, 4096), send: leak(0, 4096) },
+        link: link::Storage {
+            frame: leak(0, frame::storage_len(1024)),
+            receive: leak(0, 4096),
+            send: leak(0, 4096),
+            flight: leak(link::InFlight::default(), 32),
+        },
         message_in: leak(0, s.message()),
         message_out: leak(0, s.message()),
         committed: leak(DacCode(0), s.generation()),
@@ -94,6 +99,7 @@ impl Rig {
             frame: leak(0, frame::storage_len(1024)),
             receive: leak(0, 1 << 15),
             send: leak(0, 1 << 15),
+            flight: leak(link::InFlight::default(), 64),
         };
         Self {
             device: device(&bench, slots),

@@ -1,4 +1,4 @@
-//! `xyloop device`: who a device is and how it is.
+//! `xyloop device`: who a device is and how it is, and what went over its line.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use xyloop::{
     device::{Client, Way, state_in_words},
 };
 
-use super::{Place, Settings, overrides};
+use super::{Place, Settings, overrides, trace};
 
 /// Ask a device.
 #[derive(Debug, Subcommand)]
@@ -37,6 +37,18 @@ Examples:
         #[command(flatten)]
         place: Place,
     },
+    /// Print a recording of a device's line: one line for each frame, good or bad, and a summary.
+    #[command(after_help = "\
+Examples:
+  xyloop sim serve --pty --config hil-config/xor.toml --trace line.pcap     record a line
+  xyloop device trace line.pcap                                             look at it
+  xyloop device trace line.pcap | grep BAD                                  what was damaged
+  xyloop device trace line.pcap --json | jq 'select(.kind == \"Open\")'     the sessions' first frames
+
+Times count from the first record. BAD frames come with the reason: crc, cobs (cut short), short, kind (unknown), long.
+The file is a classic pcap of link type 147 (USER0): each record is a byte for the direction (0 host to device) and
+the bytes that went over the line.")]
+    Trace(trace::Arguments),
 }
 
 /// `true` if it answered.
@@ -44,6 +56,7 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
     let (place, config, settings, json) = match command {
         Command::Info { place, config, settings, json } => (place, config, settings, json),
         Command::Clear { place } => return clear(place).await,
+        Command::Trace(arguments) => return trace::run(arguments),
     };
     let known = match config {
         Some(file) => {

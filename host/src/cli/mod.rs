@@ -5,6 +5,7 @@ mod device;
 mod eval;
 mod progress;
 mod sim;
+mod trace;
 mod train;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -132,6 +133,8 @@ fn code(error: &anyhow::Error) -> u8 {
     // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
     if error.is::<ConfigError>()
         || error.is::<RunError>()
+        || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
+        || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
         || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
     {
         2

@@ -4,7 +4,8 @@ use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use xyloop::{array::Array, config};
-use xyloop_sim::Served;
+use xyloop_protocol::adversary::Faults;
+use xyloop_sim::{Served, serve::LineReport};
 
 use super::Settings;
 
@@ -15,7 +16,17 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   xyloop sim serve --pty --config hil-config/rigs/xor-15x15-4nsq.toml
-  xyloop sim serve --tcp 127.0.0.1:5555 --config hil-config/xor.toml --set rig.plant.iq_noise=0.001")]
+  xyloop sim serve --tcp 127.0.0.1:5555 --config hil-config/xor.toml --set rig.plant.iq_noise=0.001
+  xyloop sim serve --pty --link /tmp/table --config hil-config/xor.toml       found under the same name every time
+  xyloop sim serve --pty --config hil-config/xor.toml --fault bit-error=1e-5,drop=0.02,seed=7 --trace line.pcap
+
+Faults (--fault NAME=VALUE,...), each in both directions:
+  bit-error   each bit is inverted            | probability per bit, 0 to 1
+  drop        a frame is lost                 | probability per frame, 0 to 1, like all below
+  insert      1 to 32 random bytes come in    | duplicate  a frame comes twice
+  reorder     a frame comes after the next    | truncate   a frame's tail is lost
+  burst       8 to 256 bytes are overwritten  | stall      nothing passes for stall-ms (default 500)
+  disconnect  the connection is cut           | seed       the same seed does the same to the same frames")]
     Serve {
         #[command(flatten)]
         way: Way,
@@ -24,7 +35,23 @@ Examples:
         config: PathBuf,
         #[command(flatten)]
         settings: Settings,
+        #[command(flatten)]
+        line: Line,
     },
+}
+
+/// What is done to the line.
+#[derive(Debug, Args)]
+pub struct Line {
+    /// With --pty: make a symbolic link to the pty here, and remove it at the end. Replaces a link, never a file.
+    #[arg(long, value_name = "PATH", conflicts_with = "tcp")]
+    link: Option<PathBuf>,
+    /// Put faults on the line, e.g. bit-error=1e-5,drop=0.02,seed=7 (see below).
+    #[arg(long, value_name = "SPEC")]
+    fault: Option<Faults>,
+    /// Record the line as the device sees it into this file (pcap); `xyloop device trace` prints it.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 /// How hosts reach it.
@@ -41,16 +68,25 @@ pub struct Way {
 
 /// Serves until Ctrl-C.
 pub fn run(command: &Command) -> anyhow::Result<()> {
-    let Command::Serve { way, config, settings } = command;
+    let Command::Serve { way, config, settings, line } = command;
     let (rig, _) = config::load_rig(config, &settings.set)?;
     let description = Array::new(&rig)?.description(&rig);
     let boot_id = xyloop::device::fresh_number();
-    let served = match &way.tcp {
+    let mut served = match &way.tcp {
         Some(address) => Served::on_tcp(description, boot_id, address)?,
         None => Served::on_pty(description, boot_id)?,
     };
+    if let Some(path) = &line.link {
+        served = served.linked_as(path)?;
+    }
+    if let Some(faults) = &line.fault {
+        served = served.with_faults(faults);
+    }
+    if let Some(path) = &line.trace {
+        served = served.with_trace(path)?;
+    }
     let runtime = super::runtime()?;
-    let mut interrupted = Box::pin(tokio::signal::ctrl_c());
+    let mut interrupted = Box::pin(asked_to_end());
     // Ctrl-C is listened for from the first look on: nobody is told of the device before.
     let already = runtime.block_on(async {
         tokio::select! {
@@ -66,12 +102,45 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     println!("{}", served.place());
     std::io::stdout().flush()?;
     eprintln!("serving rig `{}` (boot {boot_id:08x}); Ctrl-C ends it", rig.name);
+    if let Some(faults) = &line.fault {
+        eprintln!("faults on the line, both directions: {faults}");
+    }
+    if let Some(path) = &line.trace {
+        eprintln!("recording the line to {}", path.display());
+    }
     let stop = served.stopper();
     runtime.spawn(async move {
         if interrupted.await.is_ok() {
             stop();
         }
     });
-    served.run()?;
+    report(&served.run()?);
     Ok(())
+}
+
+/// Ctrl-C, or what service managers send: the link has to go in either case.
+async fn asked_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// What became of the line.
+fn report(line: &LineReport) {
+    for (direction, counts) in ["host -> device", "host <- device"].iter().zip(line.faults.iter().flatten()) {
+        eprintln!("faults {direction}: {counts}");
+    }
+    if line.unrecorded_bytes > 0 {
+        eprintln!("the disk did not keep up: {} bytes are missing in the recording", line.unrecorded_bytes);
+    }
+    if let Some(error) = &line.recording {
+        eprintln!("the recording ended early: {error}");
+    }
 }

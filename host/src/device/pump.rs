@@ -29,10 +29,12 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes each direction of the link can hold.
 const LINK_BYTES: usize = 1 << 17;
+/// Frames in flight.
+const FLIGHT: usize = 256;
 /// Payload of a frame where there is no line rate to respect.
 const MAX_PAYLOAD: u16 = 8192;
 /// Payload of a frame on a serial line.
-const SERIAL_PAYLOAD: u16 = 1024;
+const SERIAL_PAYLOAD: u16 = 4096;
 /// A frame should not take longer than this on a serial line.
 const FRAME_TIME: Duration = Duration::from_millis(50);
 /// Bytes read at once.
@@ -58,7 +60,9 @@ pub(super) async fn carry(mut transport: Transport, exchange: Exchange, ends: En
     let payload = match transport.baud {
         None => MAX_PAYLOAD,
         // 10 bits a byte.
-        Some(baud) => ((u64::from(baud) / 10 * FRAME_TIME.as_millis() as u64 / 1000) as u16).clamp(48, SERIAL_PAYLOAD),
+        Some(baud) => {
+            ((u64::from(baud) / 10 * FRAME_TIME.as_millis() as u64 / 1000).clamp(48, u64::from(SERIAL_PAYLOAD))) as u16
+        }
     };
     let mut buffers = Buffers::new(payload);
     let config = link::Config { max_payload: payload, salt: fresh_number(), ..link::Config::host() };
@@ -89,16 +93,23 @@ struct Buffers {
     frame: Vec<u8>,
     receive: Vec<u8>,
     send: Vec<u8>,
+    flight: Vec<link::InFlight>,
 }
 
 impl Buffers {
     fn new(payload: u16) -> Self {
         let frame = frame::storage_len(usize::from(payload)).max(link::FRAME_STORAGE_MIN);
-        Self { frame: vec![0; frame], receive: vec![0; LINK_BYTES], send: vec![0; LINK_BYTES] }
+        let flight = vec![link::InFlight::default(); FLIGHT];
+        Self { frame: vec![0; frame], receive: vec![0; LINK_BYTES], send: vec![0; LINK_BYTES], flight }
     }
 
     fn storage(&mut self) -> link::Storage<'_> {
-        link::Storage { frame: &mut self.frame, receive: &mut self.receive, send: &mut self.send }
+        link::Storage {
+            frame: &mut self.frame,
+            receive: &mut self.receive,
+            send: &mut self.send,
+            flight: &mut self.flight,
+        }
     }
 }
 
@@ -293,7 +304,7 @@ impl Pump<'_> {
         let counters = self.link.counters();
         self.gauge.write(LinkFigures {
             bytes: (counters.bytes_in, counters.bytes_out),
-            frames: (counters.frames_in.into(), counters.frames_out.into()),
+            frames: (counters.frames_in.into(), counters.data_out.into()),
             bad_frames: (counters.framing.bad() + counters.foreign_session).into(),
             resends: counters.resends.into(),
             rtt_us: counters.rtt_us,

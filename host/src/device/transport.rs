@@ -4,7 +4,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -103,44 +106,45 @@ impl AsyncWrite for Transport {
 /// The embedded simulated device. It lives as long as somebody holds this, however often its line is cut and opened.
 pub(super) struct EmbeddedDevice {
     device: Embedded,
-    /// What the device sends; with the stream that is open, if one is.
-    received: Mutex<Option<mpsc::UnboundedReceiver<Vec<u8>>>>,
+    /// Number of the line that is open, if one is: the last one opened.
+    line: AtomicU64,
 }
 
 impl EmbeddedDevice {
     /// Starts it.
     pub fn start(description: Description) -> Result<Arc<Self>, DeviceError> {
-        // The link's window bounds what is under way; the channel itself need not.
-        let (sender, received) = mpsc::unbounded_channel();
-        let device = Embedded::start(description, fresh_number(), move |bytes| {
-            let _ = sender.send(bytes);
-        })?;
-        Ok(Arc::new(Self { device, received: Mutex::new(Some(received)) }))
+        let device = Embedded::start(description, fresh_number())?;
+        Ok(Arc::new(Self { device, line: AtomicU64::new(0) }))
     }
 }
 
 /// The line to the embedded simulated device: a channel in each direction.
 pub(super) struct InProcess {
     device: Arc<EmbeddedDevice>,
-    received: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
+    number: u64,
+    received: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Bytes of a received piece that did not fit the reader's buffer.
     rest: Vec<u8>,
     taken: usize,
 }
 
 impl InProcess {
-    /// The line, unless it is open already.
-    pub fn open(device: &Arc<EmbeddedDevice>) -> Option<Self> {
-        let received = device.received.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Self { device: Arc::clone(device), received: Some(received), rest: Vec::new(), taken: 0 })
+    /// The line; another one that was open is cut.
+    pub fn open(device: &Arc<EmbeddedDevice>) -> Self {
+        // The link's window bounds what is under way; the channel itself need not.
+        let (sender, received) = mpsc::unbounded_channel();
+        let number = device.line.fetch_add(1, Ordering::Relaxed) + 1;
+        device.device.connect(move |bytes| {
+            let _ = sender.send(bytes);
+        });
+        Self { device: Arc::clone(device), number, received, rest: Vec::new(), taken: 0 }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.taken == self.rest.len() {
-            let Some(received) = &mut self.received else { return Poll::Ready(Ok(())) };
-            match ready!(received.poll_recv(cx)) {
+            match ready!(self.received.poll_recv(cx)) {
                 Some(bytes) => (self.rest, self.taken) = (bytes, 0),
-                None => return Poll::Ready(Ok(())), // End of stream: the device's thread is gone.
+                None => return Poll::Ready(Ok(())), // End of stream: the line was cut, or the device's thread is gone.
             }
         }
         let rest = &self.rest[self.taken..];
@@ -157,6 +161,9 @@ impl InProcess {
 
 impl Drop for InProcess {
     fn drop(&mut self) {
-        *self.device.received.lock().unwrap_or_else(PoisonError::into_inner) = self.received.take();
+        // A line that was opened since is none of our business.
+        if self.device.line.load(Ordering::Relaxed) == self.number {
+            self.device.device.disconnect();
+        }
     }
 }

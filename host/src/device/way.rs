@@ -77,11 +77,7 @@ impl Way {
     pub async fn open(&self) -> Result<Transport, DeviceError> {
         let place = self.place.clone();
         let transport = match &self.kind {
-            Kind::Embedded(device) => {
-                let line = InProcess::open(device)
-                    .ok_or_else(|| DeviceError::Open { place: place.clone(), reason: "it is open already".into() })?;
-                Transport::new(Stream::Embedded(line), place, None)
-            }
+            Kind::Embedded(device) => Transport::new(Stream::Embedded(InProcess::open(device)), place, None),
             Kind::Tcp(address) => {
                 let no_listener = |reason| DeviceError::NoListener { place: place.clone(), reason };
                 let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address))

@@ -327,7 +327,8 @@ async fn a_device_that_another_host_took_over_is_left_to_it() {
     // Another host on the same line, as on a port that is not locked.
     let mut memory = [vec![0; frame::storage_len(8192)], vec![0; 1 << 14], vec![0; 1 << 14]];
     let [frame, receive, send] = &mut memory;
-    let mut other = Link::new(Role::Host, link::Storage { frame, receive, send }, link::Config::host());
+    let flight = vec![link::InFlight::default(); 16].leak();
+    let mut other = Link::new(Role::Host, link::Storage { frame, receive, send, flight }, link::Config::host());
     let mut heard = bench.tap();
     other.connect(77, &[], 0).unwrap();
     let mut buffer = vec![0; 4096];

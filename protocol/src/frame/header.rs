@@ -41,7 +41,8 @@ impl Role {
 pub enum Kind {
     /// Stream bytes from `seq` on; an empty payload asks for an acknowledgement. Every Data frame is answered.
     Data = 0,
-    /// Acknowledgement and keep-alive; never answered. A payload of 4 bytes is a gap report, see [`crate::link`].
+    /// Acknowledgement and keep-alive; never answered. A payload names the ranges held beyond `ack`, see
+    /// [`crate::link`].
     Ack = 1,
     /// Host → device: begin (or repeat) this session. `seq` is where the host's stream starts.
     Open = 2,

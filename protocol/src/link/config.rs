@@ -1,5 +1,6 @@
 //! What a link is given at construction, and what it says about itself: storage, settings, state, errors.
 
+use super::send::InFlight;
 use crate::frame::{self, WIRE_VERSION};
 
 /// Longest greeting in an Open or Accept, in bytes.
@@ -18,6 +19,9 @@ pub const FRAME_STORAGE_MIN: usize = frame::storage_len(OPENING_LEN + GREETING_M
 /// bytes. Data frames are cut to what there is.
 pub const TRANSMIT_MIN: usize = frame::encoded_len(OPENING_LEN + GREETING_MAX);
 
+/// Least length of [`Storage::flight`]: one frame in flight and one record to cut it in two.
+pub const FLIGHT_MIN: usize = 2;
+
 /// The memory of a link, handed over for its life.
 ///
 /// | slice | holds | rule of thumb |
@@ -25,6 +29,7 @@ pub const TRANSMIT_MIN: usize = frame::encoded_len(OPENING_LEN + GREETING_MAX);
 /// | `frame` | the frame being received | [`crate::frame::storage_len`] of the payload, at least [`FRAME_STORAGE_MIN`] |
 /// | `receive` | bytes not yet read by the owner: the window offered to the peer | longest message + 2, and two round trips of line time |
 /// | `send` | bytes not yet acknowledged by the peer | the same for the other direction |
+/// | `flight` | what is known of every Data frame in flight | `send` / 128, from [`FLIGHT_MIN`] to 256 |
 #[derive(Debug)]
 pub struct Storage<'a> {
     /// Where one frame is decoded, in bytes.
@@ -33,6 +38,8 @@ pub struct Storage<'a> {
     pub receive: &'a mut [u8],
     /// Unacknowledged stream bytes; a message of `n` bytes needs `n + 2` of them.
     pub send: &'a mut [u8],
+    /// One record for every Data frame in flight, at least [`FLIGHT_MIN`]; with fewer, nothing is ever sent.
+    pub flight: &'a mut [InFlight],
 }
 
 /// Settings of a link; all times in microseconds.
@@ -74,9 +81,9 @@ impl Config {
         }
     }
 
-    /// The device's defaults: no keep-alive.
+    /// The device's defaults: keep-alive every 200 ms, so that a host can tell a busy device from one that is gone.
     pub const fn device() -> Self {
-        Self { keepalive_us: 0, ..Self::host() }
+        Self { keepalive_us: 200_000, ..Self::host() }
     }
 }
 

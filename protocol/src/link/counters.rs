@@ -2,7 +2,7 @@
 
 use crate::frame::DeframerCounters;
 
-/// Counts since the link was made, over all sessions, and two gauges of the current one. Counts wrap.
+/// Counts since the link was made, over all sessions, and gauges of the current one. Counts wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {
@@ -28,16 +28,20 @@ pub struct Counters {
     pub echoed: u32,
     /// Frames with a right CRC that make no sense here.
     pub malformed: u32,
+    /// Data frames written, repeats included.
+    pub data_out: u32,
     /// Data frames written that repeat bytes sent before, probes after a time-out included.
     pub resends: u32,
     /// Times the resend or credit timer ran out.
     pub timeouts: u32,
-    /// Times everything from a gap on was sent again.
-    pub go_backs: u32,
+    /// Data frames that did not arrive, as the peer's acknowledgements tell.
+    pub lost: u32,
     /// Data frames received that brought only bytes known already.
     pub duplicates: u32,
-    /// Data frames dropped because bytes in front of them are missing.
-    pub out_of_order: u32,
+    /// Data frames received before bytes in front of them: held until those come, or dropped if there was no place.
+    pub early: u32,
+    /// Of these, dropped.
+    pub early_dropped: u32,
     /// Data frames of which a part was dropped because the peer did not respect the credit.
     pub over_credit: u32,
     /// Messages announced that can never fit the receive storage.
@@ -50,6 +54,8 @@ pub struct Counters {
     pub rto_us: u32,
     /// Gauge: bytes that may be in flight just now, min(send storage, peer's credit).
     pub window: u32,
+    /// Gauge: payload of a full Data frame sent now, in bytes.
+    pub payload: u32,
 }
 
 /// Counts one more, wrapping.

@@ -5,8 +5,9 @@ use super::config::{Config, Fault, SendError, State};
 use super::counters::{Counters, bump};
 use super::receive::{Arrival, PREFIX_LEN, ReceiveStream};
 use super::rtt::RttEstimator;
-use super::send::SendStream;
+use super::send::{InFlight, SendStream};
 use super::session::{Answer, Greeting, Opening, Pending};
+use super::sizer::FrameSizer;
 use crate::frame::{Frame, Header, Kind, Role};
 
 #[derive(Debug)]
@@ -42,8 +43,8 @@ pub(super) struct Engine<'a> {
     pub last_sent_us: u64,
     /// Largest payload this end takes.
     pub own_max_payload: u16,
-    /// Largest payload both ends take.
-    pub agreed_payload: usize,
+    /// Largest payload both ends take, and what of it pays on this line.
+    pub sizer: FrameSizer,
     pub payload_limit: usize,
     /// The peer's receive storage, in bytes.
     pub peer_window: usize,
@@ -51,7 +52,13 @@ pub(super) struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(role: Role, receive: &'a mut [u8], send: &'a mut [u8], config: Config, max_payload: u16) -> Self {
+    pub fn new(
+        role: Role,
+        receive: &'a mut [u8],
+        (send, flight): (&'a mut [u8], &'a mut [InFlight]),
+        config: Config,
+        max_payload: u16,
+    ) -> Self {
         Self {
             role,
             config,
@@ -62,7 +69,7 @@ impl<'a> Engine<'a> {
             peer_start: 0,
             own_greeting: Greeting::empty(),
             peer_greeting: Greeting::empty(),
-            send: SendStream::new(send),
+            send: SendStream::new(send, flight),
             receive: ReceiveStream::new(receive),
             rtt: RttEstimator::new(&config),
             timer: None,
@@ -77,7 +84,7 @@ impl<'a> Engine<'a> {
             last_heard_us: None,
             last_sent_us: 0,
             own_max_payload: config.max_payload.min(max_payload),
-            agreed_payload: 1,
+            sizer: FrameSizer::new(1),
             payload_limit: usize::MAX,
             peer_window: 0,
             counters: Counters::default(),
@@ -89,7 +96,7 @@ impl<'a> Engine<'a> {
     }
 
     pub fn payload(&self) -> usize {
-        self.agreed_payload.min(self.payload_limit)
+        self.sizer.payload().min(self.payload_limit)
     }
 
     /// What this end says in Open and Accept.
@@ -153,6 +160,7 @@ impl<'a> Engine<'a> {
             rtt_us: self.rtt.smoothed_us().unwrap_or(0),
             rto_us: u32::try_from(self.rtt.timeout_us()).unwrap_or(u32::MAX),
             window: u32::try_from(self.send.window()).unwrap_or(u32::MAX),
+            payload: u32::try_from(self.payload()).unwrap_or(u32::MAX),
             ..self.counters
         }
     }
@@ -200,37 +208,34 @@ impl<'a> Engine<'a> {
                 return self.end(State::Closed { session, by_peer: true });
             }
             Kind::Data => {
-                self.on_acknowledgement(header, None);
+                self.on_acknowledgement(header, &[]);
                 self.on_data(header.seq, frame.payload);
             }
-            _ => {
-                let gap = frame.payload.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-                self.on_acknowledgement(header, gap);
-            }
+            _ => self.on_acknowledgement(header, frame.payload),
         }
         self.arm();
     }
 
-    fn on_acknowledgement(&mut self, header: &Header, gap: Option<u32>) {
+    fn on_acknowledgement(&mut self, header: &Header, report: &[u8]) {
         let was_blocked = self.send.blocked();
-        let Some(progress) = self.send.acknowledge(header.ack, header.credit, gap, self.now_us) else {
+        let sizer = &mut self.sizer;
+        let outcome = |payload: usize, arrived: bool| sizer.note(payload, arrived);
+        let Some(progress) = self.send.acknowledge((header.ack, header.credit, report), self.now_us, outcome) else {
             return;
         };
         if was_blocked && !self.send.blocked() {
             self.rtt.forget_backoff();
         }
         self.counters.stream_out = self.counters.stream_out.wrapping_add(progress.bytes as u64);
+        self.counters.lost = self.counters.lost.wrapping_add(progress.lost);
         if let Some(rtt) = progress.rtt_us {
             self.rtt.sample(rtt);
-        } else if progress.bytes > 0 {
+        } else if progress.bytes > 0 || progress.arrived > 0 {
             self.rtt.progress();
         }
-        if progress.bytes > 0 || progress.went_back {
+        if progress.bytes > 0 || progress.arrived > 0 {
             self.probe_due = false;
             self.timer = None;
-        }
-        if progress.went_back {
-            bump(&mut self.counters.go_backs);
         }
     }
 
@@ -246,7 +251,12 @@ impl<'a> Engine<'a> {
             }
             Arrival::Known if payload.is_empty() => {}
             Arrival::Known => bump(&mut self.counters.duplicates),
-            Arrival::Gap => bump(&mut self.counters.out_of_order),
+            Arrival::Early { bytes } => {
+                bump(&mut self.counters.early);
+                if bytes == 0 && !payload.is_empty() {
+                    bump(&mut self.counters.early_dropped);
+                }
+            }
         }
     }
 

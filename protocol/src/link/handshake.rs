@@ -5,6 +5,7 @@ use super::counters::bump;
 use super::engine::Engine;
 use super::rtt::RttEstimator;
 use super::session::{Answer, Greeting, Opening, Pending, draw_start};
+use super::sizer::FrameSizer;
 use crate::frame::{Frame, Header, Kind, Role};
 
 /// Least time between two Resets (or repeated Closes), in microseconds.
@@ -149,8 +150,10 @@ impl Engine<'_> {
 
     /// Settles what both ends can take.
     fn agree(&mut self, peer: Opening, greeting: Greeting) {
-        self.agreed_payload = usize::from(self.own_max_payload.min(peer.max_payload)).max(1);
         self.peer_window = usize::try_from(peer.window).unwrap_or(usize::MAX);
+        // With fewer than four frames in a window, a lost one stops the line until a timer runs out.
+        let quarter = (self.send.capacity().min(self.peer_window) / 4).max(1);
+        self.sizer = FrameSizer::new(usize::from(self.own_max_payload.min(peer.max_payload)).min(quarter));
         self.peer_greeting = greeting;
         bump(&mut self.counters.sessions);
     }

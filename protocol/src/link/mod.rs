@@ -37,12 +37,14 @@
 //! acknowledges its stream start. An Open that is repeated later is answered again and changes nothing. The device
 //! answers frames of an unknown session with Reset, at most every 20 ms.
 //!
-//! *Repair.* Go-back-N. The receiver takes bytes in order only; when it has to drop a frame because bytes in front of
-//! it are missing, its next Ack has a payload: the offset of the dropped frame (**gap report**, u32). That is exact
-//! where counting duplicate acks is a guess, so one report is enough, see [`send`](self). If nothing is heard for the
-//! resend time-out, only the *last* frame in flight is repeated: it completes the stream or provokes a gap report,
-//! and a time-out that was merely too short costs one frame instead of a window. Readers of longer Ack payloads must
-//! ignore what they do not know; selective acknowledgement will go there.
+//! *Repair.* Selective. The receiver holds bytes that come early at their place and answers with an Ack that names
+//! every range it holds beyond `ack`, see [`early`](self). The sender keeps a record of every Data frame in flight, in
+//! the order of sending; a frame that has not arrived although one sent after it has is lost, and only its bytes are
+//! sent again, see [`send`](self). If nothing is heard for the resend time-out, only the *last* frame in flight is
+//! repeated: its arrival shows what else was lost, and a time-out that was merely too short costs one frame.
+//!
+//! *Frame size.* From the largest that both ends take down to 32 bytes of payload, as the measured losses advise, see
+//! [`sizer`](self); [`Link::set_payload_limit`] bounds it for slow lines.
 //!
 //! *Credit.* Each frame offers the free receive storage. At zero credit the sender asks with an empty Data frame at
 //! the pace of its backed-off timer, so a lost update delays, but never stops, the stream.
@@ -52,19 +54,22 @@
 
 mod config;
 mod counters;
+mod early;
 mod engine;
 mod handshake;
 mod receive;
 mod rtt;
 mod send;
 mod session;
+mod sizer;
 mod transmit;
 
 pub use config::{
-    Config, FRAME_STORAGE_MIN, Fault, GREETING_MAX, GreetingTooLong, MESSAGE_MAX, SendError, State, Storage,
-    TRANSMIT_MIN,
+    Config, FLIGHT_MIN, FRAME_STORAGE_MIN, Fault, GREETING_MAX, GreetingTooLong, MESSAGE_MAX, SendError, State,
+    Storage, TRANSMIT_MIN,
 };
 pub use counters::Counters;
+pub use send::InFlight;
 
 use crate::frame::Deframer;
 pub use crate::frame::Role;
@@ -82,10 +87,10 @@ impl<'a> Link<'a> {
     /// A link without a session. No length of the storage makes it panic, but with less than [`FRAME_STORAGE_MIN`]
     /// an Open or Accept with a long greeting is dropped as oversized, and then no session comes about.
     pub fn new(role: Role, storage: Storage<'a>, config: Config) -> Self {
-        let Storage { frame, receive, send } = storage;
+        let Storage { frame, receive, send, flight } = storage;
         let deframer = Deframer::new(frame);
         let most = u16::try_from(deframer.max_payload()).unwrap_or(u16::MAX);
-        let engine = Engine::new(role, receive, send, config, most);
+        let engine = Engine::new(role, receive, (send, flight), config, most);
         Self { deframer, engine }
     }
 
@@ -115,7 +120,8 @@ impl<'a> Link<'a> {
     /// Writes whole frames that are due to the front of `out`, as many as fit; returns the bytes written.
     ///
     /// All of them must go to the line, in order. Call it again until it returns 0, or when the line takes more. With
-    /// less than [`TRANSMIT_MIN`] bytes a frame may never fit.
+    /// less than [`TRANSMIT_MIN`] bytes a frame may never fit, and a slice shorter than an earlier one may be too short
+    /// for a frame that has to be sent again.
     pub fn transmit(&mut self, now_us: u64, out: &mut [u8]) -> usize {
         self.engine.transmit(now_us, out)
     }
@@ -202,8 +208,8 @@ impl<'a> Link<'a> {
         self.engine.payload_limit = bytes.max(1);
     }
 
-    /// Payload of a full Data frame sent now, in bytes.
-    pub fn payload_limit(&self) -> usize {
+    /// Payload of a full Data frame sent now, in bytes: what both ends take, the limit set here and the line allow.
+    pub fn payload(&self) -> usize {
         self.engine.payload()
     }
 

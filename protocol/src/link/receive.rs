@@ -2,6 +2,11 @@
 //!
 //! The ring is turned so that the message in front always lies in one piece; that happens at most about once per
 //! turn of the ring, so its cost per byte is constant. The credit offered to the peer is the free room.
+//!
+//! Bytes that come before the ones in front of them are written to their place in the ring at once and remembered as
+//! *early* ranges; the peer is told of them (a selective acknowledgement) and sends the missing ones only.
+
+use super::early::{Early, REPORT_MAX};
 
 /// Bytes of the length prefix of a message, little endian.
 pub(super) const PREFIX_LEN: usize = 2;
@@ -15,29 +20,32 @@ pub(super) struct ReceiveStream<'a> {
     next: u32,
     /// Right edge last told to the peer: next + credit at that time.
     announced: u32,
-    /// Offset of a frame dropped because bytes in front of it are missing; still to be reported.
-    gap: Option<u32>,
+    /// Ranges held beyond `next`, relative to it.
+    early: Early,
+    /// A Data frame came while there are early ranges: the peer should be told of them.
+    report_due: bool,
 }
 
 /// What a Data frame brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// That many new bytes; `cut` if the peer sent more than it had credit for.
+    /// The stream grew by that many bytes, early ones that they reach included; `cut` if the peer sent more than it had credit for.
     New { bytes: usize, cut: bool },
     /// Nothing new.
     Known,
-    /// Bytes in front of it are missing; dropped.
-    Gap,
+    /// Bytes in front of it are missing. That many new bytes are held until those come; 0 if there was no place.
+    Early { bytes: usize },
 }
 
 impl<'a> ReceiveStream<'a> {
     pub fn new(ring: &'a mut [u8]) -> Self {
-        Self { ring, head: 0, len: 0, next: 0, announced: 0, gap: None }
+        Self { ring, head: 0, len: 0, next: 0, announced: 0, early: Early::default(), report_due: false }
     }
 
     /// Empties the stream; the peer's first byte has offset `start`.
     pub fn restart(&mut self, start: u32) {
-        (self.head, self.len, self.gap) = (0, 0, None);
+        (self.head, self.len, self.report_due) = (0, 0, false);
+        self.early.clear();
         self.next = start;
         self.announced = start.wrapping_add(u32::from(self.credit()));
     }
@@ -60,9 +68,9 @@ impl<'a> ReceiveStream<'a> {
         u16::try_from(self.ring.len() - self.len).unwrap_or(u16::MAX)
     }
 
-    /// Offset of a dropped frame that the peer should know of.
-    pub fn gap(&self) -> Option<u32> {
-        self.gap
+    /// The selective acknowledgement that is due, as an Ack's payload, and its length.
+    pub fn report(&self) -> Option<([u8; REPORT_MAX], usize)> {
+        self.report_due.then(|| self.early.to_bytes())
     }
 
     /// A frame with the present `ack` and `credit` went out.
@@ -70,9 +78,9 @@ impl<'a> ReceiveStream<'a> {
         self.announced = self.next.wrapping_add(u32::from(self.credit()));
     }
 
-    /// The gap was reported.
+    /// The early ranges were reported, or nobody wants to know any more.
     pub fn mark_reported(&mut self) {
-        self.gap = None;
+        self.report_due = false;
     }
 
     /// Whether so much room has come free that the peer should be told without being asked.
@@ -85,22 +93,41 @@ impl<'a> ReceiveStream<'a> {
     /// Takes the payload of a Data frame.
     pub fn accept(&mut self, seq: u32, payload: &[u8]) -> Arrival {
         let behind = self.next.wrapping_sub(seq);
-        if behind > u32::MAX / 2 {
-            self.gap = Some(seq);
-            return Arrival::Gap;
-        }
-        let Some(new) = payload.get(behind as usize..).filter(|new| !new.is_empty()) else {
-            return Arrival::Known;
+        let arrival = if behind > u32::MAX / 2 {
+            self.hold(seq.wrapping_sub(self.next) as usize, payload)
+        } else {
+            self.extend(payload.get(behind as usize..).unwrap_or(&[]))
         };
+        self.report_due = !self.early.is_empty() || matches!(arrival, Arrival::Early { .. });
+        arrival
+    }
+
+    /// Takes bytes that continue the stream, and the early ones that continue them.
+    fn extend(&mut self, new: &[u8]) -> Arrival {
+        if new.is_empty() {
+            return Arrival::Known;
+        }
         let room = self.ring.len() - self.len;
         let fitting = new.get(..room).unwrap_or(new);
-        self.append(fitting);
-        self.next = self.next.wrapping_add(fitting.len() as u32);
-        if !fitting.is_empty() {
-            self.gap = None;
-        }
+        self.write(0, fitting);
+        let held = self.early.advance(fitting.len());
+        let grown = fitting.len() + held;
+        self.len += grown;
+        self.next = self.next.wrapping_add(grown as u32);
         self.straighten();
-        Arrival::New { bytes: fitting.len(), cut: fitting.len() < new.len() }
+        Arrival::New { bytes: grown, cut: fitting.len() < new.len() }
+    }
+
+    /// Writes bytes to their place beyond missing ones, `ahead` bytes from the next one expected.
+    fn hold(&mut self, ahead: usize, payload: &[u8]) -> Arrival {
+        let room = (self.ring.len() - self.len).saturating_sub(ahead);
+        let fitting = payload.get(..room).unwrap_or(payload);
+        let known = self.early.covers(ahead, fitting.len());
+        if fitting.is_empty() || !self.early.insert(ahead, fitting.len()) {
+            return Arrival::Early { bytes: 0 };
+        }
+        self.write(ahead, fitting);
+        if known { Arrival::Known } else { Arrival::Early { bytes: fitting.len() } }
     }
 
     /// The next complete message.
@@ -120,7 +147,7 @@ impl<'a> ReceiveStream<'a> {
         };
         self.head = self.wrap(self.head + PREFIX_LEN + length);
         self.len -= PREFIX_LEN + length;
-        if self.len == 0 {
+        if self.len == 0 && self.early.is_empty() {
             self.head = 0;
         }
         self.straighten();
@@ -141,8 +168,9 @@ impl<'a> ReceiveStream<'a> {
         Some(usize::from(u16::from_le_bytes([low, high])))
     }
 
-    fn append(&mut self, bytes: &[u8]) {
-        let at = self.wrap(self.head + self.len);
+    /// Writes bytes `ahead` of the next one expected; the caller has checked that they fit.
+    fn write(&mut self, ahead: usize, bytes: &[u8]) {
+        let at = self.wrap(self.head + self.len + ahead);
         let (start, end) = self.ring.split_at_mut(at);
         let first = bytes.len().min(end.len());
         let (front, back) = bytes.split_at(first);
@@ -151,7 +179,6 @@ impl<'a> ReceiveStream<'a> {
                 place.copy_from_slice(part);
             }
         }
-        self.len += bytes.len();
     }
 
     /// Turns the ring if the message in front is complete but wraps around its end.

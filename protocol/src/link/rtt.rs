@@ -56,6 +56,11 @@ impl RttEstimator {
         self.doublings = 0;
     }
 
+    /// Times in a row that the timer ran out, at most 16.
+    pub fn time_outs(&self) -> u8 {
+        self.doublings
+    }
+
     /// The time-out in force, in microseconds.
     pub fn timeout_us(&self) -> u64 {
         let base = match self.smoothed_us {

@@ -1,35 +1,49 @@
-//! The outgoing stream: a ring of unacknowledged bytes and what has been sent of it.
+//! The outgoing stream: a ring of unacknowledged bytes, and the frames that carry them.
 //!
 //! All positions are kept relative to the oldest unacknowledged byte, so nothing here wraps but the ring index and
 //! the one 32-bit offset:
 //!
 //! ```text
 //!   base (offset on the wire)
-//!   |<- sent: next byte to send ->|
 //!   |<------ highest: sent at least once ----->|
 //!   |<------------- queued: written by the owner ------------>|
 //!   |<----------------- limit: allowed by the peer's credit -------->|
 //! ```
 //!
-//! *Going back.* `sent` falls to 0 when the peer reports a gap: it names the first byte it misses and the offset of
-//! the frame it had to drop. On a line that keeps order, the dropped frames of one flight are reported with rising
-//! offsets; an offset that is lower than the one before belongs to the repeated flight, so the repeat was hit as
-//! well and we go back again. One gap therefore costs one repeat, however many reports it causes.
+//! *Repair.* Every Data frame in flight has a record, in the order of sending. A line keeps order: when a frame is
+//! known to have arrived, every frame sent before it that has not is lost, and its bytes are sent again, under a new
+//! record at the end. That also finds repeats that were lost. On a line that does not keep order a frame is repeated in
+//! vain now and then; that costs its bytes, nothing else.
+
+use super::early::{self, Range};
+
+/// A Data frame in flight; see [`super::Storage::flight`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InFlight {
+    /// Position relative to `base`.
+    at: usize,
+    len: usize,
+    sent_at_us: u64,
+    /// Its bytes were sent before: an acknowledgement tells no round trip (Karn).
+    repeat: bool,
+    /// It did not arrive; its bytes are to be sent again.
+    lost: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct SendStream<'a> {
     ring: &'a mut [u8],
+    flight: &'a mut [InFlight],
+    /// Records in use.
+    frames: usize,
+    /// Of these, lost.
+    lost: usize,
     /// Ring index of the byte at `base`.
     head: usize,
     base: u32,
-    sent: usize,
     highest: usize,
     queued: usize,
     limit: usize,
-    /// Wire offset behind the bytes being timed, and when they were sent.
-    timed: Option<(u32, u64)>,
-    /// Position of the last reported frame since going back to the present `base`.
-    went_back: Option<usize>,
 }
 
 /// What an acknowledgement brought.
@@ -39,8 +53,10 @@ pub(super) struct Progress {
     pub bytes: usize,
     /// A valid round trip, in microseconds.
     pub rtt_us: Option<u64>,
-    /// Everything unacknowledged is going to be sent again.
-    pub went_back: bool,
+    /// Frames that are known to have arrived.
+    pub arrived: u32,
+    /// Frames that are known not to have arrived.
+    pub lost: u32,
 }
 
 /// Stream bytes for one Data frame.
@@ -50,20 +66,28 @@ pub(super) struct Segment {
     pub at: usize,
     /// Length in bytes.
     pub len: usize,
+    /// Index of the record whose bytes these are again.
+    again: Option<usize>,
+}
+
+impl Segment {
+    /// Whether its bytes were sent before.
+    pub fn repeats(&self) -> bool {
+        self.again.is_some()
+    }
 }
 
 impl<'a> SendStream<'a> {
-    pub fn new(ring: &'a mut [u8]) -> Self {
-        Self { ring, head: 0, base: 0, sent: 0, highest: 0, queued: 0, limit: 0, timed: None, went_back: None }
+    pub fn new(ring: &'a mut [u8], flight: &'a mut [InFlight]) -> Self {
+        Self { ring, flight, frames: 0, lost: 0, head: 0, base: 0, highest: 0, queued: 0, limit: 0 }
     }
 
     /// Empties the stream; the next byte gets offset `start`.
     pub fn restart(&mut self, start: u32, limit: usize) {
         self.head = 0;
         self.base = start;
-        (self.sent, self.highest, self.queued) = (0, 0, 0);
+        (self.highest, self.queued, self.frames, self.lost) = (0, 0, 0, 0);
         self.limit = limit;
-        (self.timed, self.went_back) = (None, None);
     }
 
     pub fn capacity(&self) -> usize {
@@ -85,7 +109,7 @@ impl<'a> SendStream<'a> {
 
     /// Whether bytes sent before wait to be sent again.
     pub fn resending(&self) -> bool {
-        self.sent < self.highest
+        self.lost > 0
     }
 
     /// Bytes that may be in flight just now.
@@ -98,12 +122,12 @@ impl<'a> SendStream<'a> {
         self.highest == 0 && self.queued > 0 && self.limit == 0
     }
 
-    /// Offset of position `at` on the wire.
+    /// Offset on the wire of a position.
     pub fn offset(&self, at: usize) -> u32 {
         self.base.wrapping_add(at as u32)
     }
 
-    /// Offset of the next byte never sent before.
+    /// Offset of the first byte never sent.
     pub fn next_offset(&self) -> u32 {
         self.offset(self.highest)
     }
@@ -130,88 +154,136 @@ impl<'a> SendStream<'a> {
         [self.ring.get(at..at + first).unwrap_or(&[]), self.ring.get(..segment.len - first).unwrap_or(&[])]
     }
 
-    /// What a Data frame of at most `payload` bytes would carry now. `least` is the smallest piece of new bytes worth
-    /// a frame while others are still in flight: it keeps a nearly full peer from being fed in crumbs.
+    /// What a Data frame of at most `payload` bytes would carry now: lost bytes first, then new ones. `least` is the
+    /// smallest piece of new bytes worth a frame while others are still in flight: it keeps a nearly full peer from
+    /// being fed in crumbs.
     pub fn next(&self, payload: usize, least: usize) -> Option<Segment> {
-        let wanted = (self.queued - self.sent).min(payload);
-        let len = wanted.min(self.limit.saturating_sub(self.sent));
-        let crumb = len < wanted && len < least && self.highest > 0 && !self.resending();
-        (len > 0 && !crumb).then_some(Segment { at: self.sent, len })
+        if self.lost > 0 {
+            // Without a free record nothing can be cut in two: one that fits as it is comes first then.
+            let full = self.frames == self.flight.len();
+            let fits = |frame: &&InFlight| !full || frame.len <= payload;
+            let mut lost = self.records().iter().enumerate().filter(|(_, frame)| frame.lost);
+            let first = lost.clone().find(|(_, frame)| fits(frame)).or_else(|| lost.next());
+            return first.and_then(|(index, _)| self.again(index, payload));
+        }
+        // One record stays free for a repeat that has to be cut.
+        if self.frames + 1 >= self.flight.len() {
+            return None;
+        }
+        let wanted = (self.queued - self.highest).min(payload);
+        let len = wanted.min(self.limit.saturating_sub(self.highest));
+        let crumb = len < wanted && len < least && self.highest > 0;
+        (len > 0 && !crumb).then_some(Segment { at: self.highest, len, again: None })
     }
 
-    /// The segment from [`Self::next`] is on its way; tells whether it repeats bytes.
-    pub fn mark_sent(&mut self, segment: Segment, now_us: u64) -> bool {
-        let repeats = segment.at < self.highest;
+    /// The newest frame in flight, to be sent again when nothing was heard for too long: if it arrives, everything sent
+    /// before it that did not is known to be lost. If all are known to be lost, there is nothing to find out.
+    pub fn probe(&self, payload: usize) -> Option<Segment> {
+        self.records().iter().rposition(|frame| !frame.lost).and_then(|index| self.again(index, payload))
+    }
+
+    /// A frame's bytes once more, cut to `payload`, or joined with lost ones that follow.
+    fn again(&self, index: usize, payload: usize) -> Option<Segment> {
+        let frame = *self.records().get(index)?;
+        let mut len = frame.len;
+        if len > payload && self.frames < self.flight.len() {
+            len = payload;
+        }
+        while let Some(more) = self.follower(frame.at + len).map(|next| next.len).filter(|more| len + more <= payload) {
+            len += more;
+        }
+        Some(Segment { at: frame.at, len, again: Some(index) })
+    }
+
+    /// The lost frame that begins where another one ends.
+    fn follower(&self, at: usize) -> Option<&InFlight> {
+        self.records().iter().find(|frame| frame.lost && frame.at == at && frame.len > 0)
+    }
+
+    fn records(&self) -> &[InFlight] {
+        self.flight.get(..self.frames).unwrap_or(&[])
+    }
+
+    /// The segment from [`Self::next`] or [`Self::probe`] is on its way.
+    pub fn mark_sent(&mut self, segment: Segment, now_us: u64) {
         let end = segment.at + segment.len;
-        if self.timed.is_none() && !repeats {
-            self.timed = Some((self.offset(end), now_us));
+        if segment.repeats() {
+            // Whatever of the old records lies inside is carried by the new one; a rest stays where it was.
+            let mut kept = 0;
+            for index in 0..self.frames {
+                let Some(mut frame) = self.flight.get(index).copied() else { break };
+                let inside = (frame.lost || segment.again == Some(index)) && frame.at >= segment.at && frame.at < end;
+                if inside {
+                    let behind = frame.at + frame.len;
+                    (frame.at, frame.len, frame.lost) = (end, behind.saturating_sub(end), true);
+                }
+                if frame.len > 0 {
+                    self.keep(kept, frame);
+                    kept += 1;
+                }
+            }
+            self.frames = kept;
+            self.lost = self.records().iter().filter(|frame| frame.lost).count();
         }
-        self.sent = end;
+        let frame =
+            InFlight { at: segment.at, len: segment.len, sent_at_us: now_us, repeat: segment.repeats(), lost: false };
+        self.keep(self.frames, frame);
+        self.frames = (self.frames + 1).min(self.flight.len());
         self.highest = self.highest.max(end);
-        repeats
     }
 
-    /// The last bytes in flight, at most `payload`: sent again after a time-out they make the peer either complete or
-    /// report exactly what it misses, at the price of one frame.
-    pub fn tail(&self, payload: usize) -> Segment {
-        let len = self.highest.min(payload);
-        Segment { at: self.highest - len, len }
-    }
-
-    /// A segment in flight was repeated: if it is being timed, its acknowledgement tells no round trip (Karn).
-    pub fn mark_repeated(&mut self, segment: Segment) {
-        if self.timed.is_some_and(|(end, _)| end.wrapping_sub(self.base) as usize > segment.at) {
-            self.timed = None;
+    fn keep(&mut self, index: usize, frame: InFlight) {
+        if let Some(place) = self.flight.get_mut(index) {
+            *place = frame;
         }
     }
 
-    /// Takes an acknowledgement with the peer's credit; `None` if it is not about bytes in flight.
-    pub fn acknowledge(&mut self, ack: u32, credit: u16, gap: Option<u32>, now_us: u64) -> Option<Progress> {
+    /// Takes an acknowledgement with the peer's credit and the payload of its Ack; `None` if it is not about bytes in
+    /// flight. `outcome` is told of every frame that arrived (`true`) or was lost, with its length.
+    pub fn acknowledge(
+        &mut self,
+        (ack, credit, report): (u32, u16, &[u8]),
+        now_us: u64,
+        mut outcome: impl FnMut(usize, bool),
+    ) -> Option<Progress> {
         let bytes = ack.wrapping_sub(self.base) as usize;
         if bytes > self.highest {
             return None;
         }
         let mut progress = Progress { bytes, ..Progress::default() };
-        if bytes > 0 {
-            if let Some((end, sent_at)) = self.timed
-                && end.wrapping_sub(self.base) as usize <= bytes
-            {
-                progress.rtt_us = Some(now_us.saturating_sub(sent_at));
-                self.timed = None;
-            }
-            self.head = self.wrap(self.head + bytes);
-            self.base = ack;
-            self.queued -= bytes;
-            self.highest -= bytes;
-            self.sent = self.sent.saturating_sub(bytes);
-            self.limit = self.limit.saturating_sub(bytes);
-            self.went_back = None;
-        }
+        self.head = self.wrap(self.head + bytes);
+        self.base = ack;
+        self.queued -= bytes;
+        self.highest -= bytes;
+        self.limit = self.limit.saturating_sub(bytes);
         // The right edge never moves back; a late frame may carry an old one.
         self.limit = self.limit.max(usize::from(credit));
-        if let Some(gap) = gap {
-            progress.went_back = self.go_back(gap.wrapping_sub(self.base) as usize);
+        let ranges = early::reported(report);
+        let (mut kept, mut newest) = (0, None);
+        for index in 0..self.frames {
+            let Some(mut frame) = self.flight.get(index).copied() else { break };
+            let (at, end) = (frame.at.saturating_sub(bytes), (frame.at + frame.len).saturating_sub(bytes));
+            if end == 0 || ranges.clone().any(|Range { start, end: held }| start <= at && end <= held) {
+                if !frame.lost {
+                    newest = Some(kept);
+                    progress.arrived += 1;
+                    progress.rtt_us = (!frame.repeat).then(|| now_us.saturating_sub(frame.sent_at_us));
+                    outcome(frame.len, true);
+                }
+                continue;
+            }
+            (frame.at, frame.len) = (at, end - at);
+            self.keep(kept, frame);
+            kept += 1;
         }
+        self.frames = kept;
+        for frame in self.flight.iter_mut().take(newest.unwrap_or(0)).filter(|frame| !frame.lost) {
+            frame.lost = true;
+            progress.lost += 1;
+            outcome(frame.len, false);
+        }
+        self.lost = self.records().iter().filter(|frame| frame.lost).count();
         Some(progress)
-    }
-
-    /// The time-out ran off: the next gap report counts, wherever it points.
-    pub fn forget_reports(&mut self) {
-        self.went_back = None;
-    }
-
-    /// The peer dropped the frame at `position` because the byte at `base` is missing.
-    fn go_back(&mut self, position: usize) -> bool {
-        if position == 0 || position > self.highest {
-            return false;
-        }
-        let fresh = self.went_back.is_none_or(|last| position < last);
-        self.went_back = Some(position);
-        if fresh {
-            self.sent = 0;
-            self.timed = None;
-        }
-        fresh
     }
 
     fn wrap(&self, index: usize) -> usize {

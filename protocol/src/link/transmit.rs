@@ -6,6 +6,9 @@ use super::engine::Engine;
 use super::send::Segment;
 use crate::frame::{self, Header, Kind};
 
+/// No smaller probes are sent, in bytes of payload.
+const LEAST_PROBE: usize = 16;
+
 /// The caller's output slice and how much of it is filled.
 struct Writer<'o> {
     out: &'o mut [u8],
@@ -27,16 +30,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Payload bytes that surely still fit; frames are cut only for a slice that is small as a whole.
-    fn cut(&self, wanted: usize) -> usize {
-        let fitting = frame::payload_fitting(self.out.len() - self.used);
-        if fitting >= wanted {
-            wanted
-        } else if self.used == 0 {
-            fitting
-        } else {
-            0
-        }
+    /// Payload bytes that surely still fit.
+    fn fitting(&self) -> usize {
+        frame::payload_fitting(self.out.len() - self.used)
+    }
+
+    /// The largest payload to ask for: frames are cut only for a slice that is small as a whole.
+    fn most(&self, payload: usize) -> usize {
+        if self.used == 0 { payload.min(self.fitting()) } else { payload }
     }
 }
 
@@ -81,6 +82,12 @@ impl Engine<'_> {
         self.payload().min(self.send.window() / 4)
     }
 
+    /// Payload of a probe, in bytes: halved with every time-out in a row but the first. On a line on which no large frame
+    /// survives, nothing is heard that would tell so; a small one gets through.
+    fn probe_payload(&self) -> usize {
+        (self.payload() >> self.rtt.time_outs().saturating_sub(1)).max(LEAST_PROBE.min(self.payload()))
+    }
+
     fn run_timer(&mut self) {
         if !self.connected() || self.timer.is_none_or(|at| self.now_us < at) {
             return;
@@ -89,7 +96,9 @@ impl Engine<'_> {
         if !self.send.resending() && (self.send.outstanding() > 0 || self.send.blocked()) {
             bump(&mut self.counters.timeouts);
             self.rtt.back_off();
-            self.send.forget_reports();
+            if self.rtt.time_outs() > 1 {
+                self.sizer.shrink();
+            }
             self.probe_due = true;
         }
         self.arm();
@@ -142,29 +151,28 @@ impl Engine<'_> {
     }
 
     fn write_streams(&mut self, writer: &mut Writer<'_>) {
-        if let Some(gap) = self.receive.gap() {
+        if let Some((report, len)) = self.receive.report() {
             let header = self.stream_header(Kind::Ack, self.send.next_offset());
-            if writer.frame(&header, &[&gap.to_le_bytes()]) {
+            if writer.frame(&header, &[report.get(..len).unwrap_or(&[])]) {
                 self.receive.mark_reported();
                 self.mark_acked();
             }
         }
         if self.probe_due {
-            let tail = self.send.tail(self.payload());
-            let len = writer.cut(tail.len);
-            let tail = Segment { at: tail.at + (tail.len - len), len };
-            if (len > 0 || self.send.outstanding() == 0) && self.write_data(writer, tail) {
+            // With nothing to repeat (the peer has no room, say) an empty frame asks for an acknowledgement.
+            let probe = self.send.probe(writer.most(self.probe_payload()));
+            if self.write_data(writer, probe) {
                 self.probe_due = false;
-                self.send.mark_repeated(tail);
+                // Nothing was heard of it for so long that it counts as lost.
+                self.sizer.note(probe.map_or(0, |probe| probe.len), false);
                 bump(&mut self.counters.resends);
             }
         }
-        while let Some(next) = self.send.next(self.payload(), self.least_piece()) {
-            let segment = Segment { len: writer.cut(next.len), ..next };
-            if segment.len == 0 || !self.write_data(writer, segment) {
+        while let Some(next) = self.send.next(writer.most(self.payload()), self.least_piece()) {
+            if !self.write_data(writer, Some(next)) {
                 break;
             }
-            if self.send.mark_sent(segment, self.now_us) {
+            if next.repeats() {
                 bump(&mut self.counters.resends);
                 self.timer = None;
             }
@@ -176,10 +184,17 @@ impl Engine<'_> {
         }
     }
 
-    fn write_data(&mut self, writer: &mut Writer<'_>, segment: Segment) -> bool {
-        let header = self.stream_header(Kind::Data, self.send.offset(segment.at));
-        let written = writer.frame(&header, &self.send.parts(segment));
+    fn write_data(&mut self, writer: &mut Writer<'_>, segment: Option<Segment>) -> bool {
+        let at = segment.map_or(self.send.outstanding(), |segment| segment.at);
+        let header = self.stream_header(Kind::Data, self.send.offset(at));
+        let parts = segment.map_or([&[][..]; 2], |segment| self.send.parts(segment));
+        let fits = segment.is_none_or(|segment| segment.len > 0 && segment.len <= writer.fitting());
+        let written = fits && writer.frame(&header, &parts);
         if written {
+            if let Some(segment) = segment {
+                self.send.mark_sent(segment, self.now_us);
+            }
+            bump(&mut self.counters.data_out);
             self.mark_acked();
         }
         written

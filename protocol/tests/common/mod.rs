@@ -1,9 +1,10 @@
 //! Shared by the tests of the link: a seeded generator, a line that does harm, and two ends in virtual time.
 #![allow(dead_code, clippy::unwrap_used, clippy::should_implement_trait)]
 
-use std::collections::VecDeque;
+pub mod frames;
 
-use xyloop_protocol::link::{Config, Link, Role, State, Storage};
+use xyloop_protocol::adversary;
+use xyloop_protocol::link::{Config, InFlight, Link, Role, State, Storage};
 
 /// `SplitMix64`: small, seeded, the same everywhere.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ impl Rng {
     }
 }
 
-/// Probabilities are per write (a write is one or several frames), `bit` per bit.
+/// Probabilities are per frame, `bit` per bit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     pub drop: f64,
@@ -60,103 +61,52 @@ impl Faults {
         Self { drop: 0.0, duplicate: 0.0, bit: 0.0, truncate: 0.0, hole: 0.0, jitter_us: 0, reorder: false };
 }
 
-/// One direction of a line.
+impl Faults {
+    fn of_the_box(self, seed: u64) -> adversary::Faults {
+        adversary::Faults {
+            drop: self.drop,
+            duplicate: self.duplicate,
+            bit_error: self.bit,
+            truncate: self.truncate,
+            burst: self.hole,
+            seed,
+            ..adversary::Faults::default()
+        }
+    }
+}
+
+/// One direction of a line, with what was written to it if that is asked for.
 pub struct Line {
-    pub baud: u64,
-    pub delay_us: u64,
-    /// The operating system takes that much before it stops the writer, in bytes.
-    pub buffer: u64,
-    pub faults: Faults,
-    pub cut: bool,
-    rng: Rng,
-    busy_until_us: u64,
-    last_arrival_us: u64,
-    queue: VecDeque<(u64, Vec<u8>)>,
+    pub line: adversary::Line,
     pub record: Option<Vec<u8>>,
 }
 
 impl Line {
-    pub fn new(baud: u64, delay_us: u64, faults: Faults, seed: u64) -> Self {
-        Self {
-            baud,
-            delay_us,
-            buffer: 4096,
-            faults,
-            cut: false,
-            rng: Rng(seed),
-            busy_until_us: 0,
-            last_arrival_us: 0,
-            queue: VecDeque::new(),
-            record: None,
-        }
-    }
-
-    fn byte_ns(&self) -> u64 {
-        10_000_000_000 / self.baud
-    }
-
-    /// When the writer may write again.
-    pub fn writable_at_us(&self) -> u64 {
-        self.busy_until_us.saturating_sub(self.buffer * self.byte_ns() / 1000)
+    pub fn new(sender: Role, baud: u64, delay_us: u64, faults: Faults, seed: u64) -> Self {
+        let mut line = adversary::Line::new(baud, delay_us, &faults.of_the_box(seed), sender);
+        (line.jitter_us, line.overtaking) = (faults.jitter_us, faults.reorder);
+        Self { line, record: None }
     }
 
     pub fn write(&mut self, now_us: u64, bytes: &[u8]) {
         if let Some(record) = &mut self.record {
             record.extend_from_slice(bytes);
         }
-        let start = self.busy_until_us.max(now_us);
-        self.busy_until_us = start + (bytes.len() as u64 * self.byte_ns()).div_ceil(1000);
-        if self.cut || self.rng.chance(self.faults.drop) {
-            return;
-        }
-        let mut bytes = bytes.to_vec();
-        if self.faults.bit > 0.0 {
-            // Geometric gaps between bit errors.
-            let mut at = 0usize;
-            loop {
-                let u = ((self.rng.next() >> 11) as f64 + 1.0) / (1u64 << 53) as f64;
-                at += (u.ln() / (1.0 - self.faults.bit).ln()) as usize;
-                if at >= bytes.len() * 8 {
-                    break;
-                }
-                bytes[at / 8] ^= 1 << (at % 8);
-                at += 1;
-            }
-        }
-        if self.rng.chance(self.faults.truncate) {
-            bytes.truncate(self.rng.below(bytes.len() + 1));
-        }
-        if self.rng.chance(self.faults.hole) {
-            let from = self.rng.below(bytes.len());
-            let to = (from + 1 + self.rng.below(200)).min(bytes.len());
-            bytes.drain(from..to);
-        }
-        let copies = if self.rng.chance(self.faults.duplicate) { 2 } else { 1 };
-        for _ in 0..copies {
-            let jitter = if self.faults.jitter_us > 0 { self.rng.next() % self.faults.jitter_us } else { 0 };
-            let mut at = self.busy_until_us + self.delay_us + jitter;
-            if !self.faults.reorder {
-                at = at.max(self.last_arrival_us);
-            }
-            self.last_arrival_us = at;
-            let place = self.queue.iter().rposition(|q| q.0 <= at).map_or(0, |p| p + 1);
-            self.queue.insert(place, (at, bytes.clone()));
-        }
+        self.line.write(now_us, bytes);
     }
+}
 
-    pub fn next_arrival_us(&self) -> Option<u64> {
-        self.queue.front().map(|q| q.0)
+impl std::ops::Deref for Line {
+    type Target = adversary::Line;
+
+    fn deref(&self) -> &Self::Target {
+        &self.line
     }
+}
 
-    pub fn take(&mut self, now_us: u64) -> Option<Vec<u8>> {
-        if self.next_arrival_us()? > now_us {
-            return None;
-        }
-        self.queue.pop_front().map(|q| q.1)
-    }
-
-    pub fn clear(&mut self) {
-        self.queue.clear();
+impl std::ops::DerefMut for Line {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.line
     }
 }
 
@@ -165,13 +115,16 @@ pub struct Sizes {
     pub payload: usize,
     pub receive: usize,
     pub send: usize,
+    /// Data frames in flight at most, and one.
+    pub flight: usize,
 }
 
 /// A link over leaked memory: tests are short.
 pub fn link(role: Role, sizes: Sizes, config: Config) -> Link<'static> {
     let leak = |n: usize| -> &'static mut [u8] { Box::leak(vec![0; n].into_boxed_slice()) };
     let frame = xyloop_protocol::frame::storage_len(sizes.payload).max(xyloop_protocol::link::FRAME_STORAGE_MIN);
-    let storage = Storage { frame: leak(frame), receive: leak(sizes.receive), send: leak(sizes.send) };
+    let flight = Box::leak(vec![InFlight::default(); sizes.flight].into_boxed_slice());
+    let storage = Storage { frame: leak(frame), receive: leak(sizes.receive), send: leak(sizes.send), flight };
     let max_payload = u16::try_from(sizes.payload).unwrap();
     Link::new(role, storage, Config { max_payload, ..config })
 }
@@ -210,8 +163,8 @@ impl World {
             now_us: 1_000,
             host,
             device,
-            up: Line::new(baud, delay_us, faults, seed),
-            down: Line::new(baud, delay_us, faults, seed ^ 0xABCD_EF01),
+            up: Line::new(Role::Host, baud, delay_us, faults, seed),
+            down: Line::new(Role::Device, baud, delay_us, faults, seed),
             out: 2048,
         }
     }

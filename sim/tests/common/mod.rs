@@ -241,6 +241,7 @@ impl Bench {
             frame: vec![0; frame::storage_len(1024)].leak(),
             receive: vec![0; 1 << 17].leak(),
             send: vec![0; 1 << 17].leak(),
+            flight: vec![link::InFlight::default(); 128].leak(),
         };
         let mut bench = Self {
             device: memory.device(workers).unwrap(),

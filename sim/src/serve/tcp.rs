@@ -1,0 +1,52 @@
+//! Hosts that come over TCP, one after the other.
+
+use std::{
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::mpsc::{self, Sender},
+    thread,
+};
+
+use super::{
+    outlet::{Writer, read_all},
+    run::{Connection, Event},
+};
+
+/// A host that asks to be served. Dropping it turns it away.
+pub(super) struct Candidate {
+    stream: TcpStream,
+    id: u64,
+    events: Sender<Event>,
+    /// Hung up with this: the next one may ask.
+    _asks: Sender<()>,
+}
+
+impl Candidate {
+    /// Begins to read from it and to write to it.
+    pub fn accept(self) -> std::io::Result<Connection> {
+        let Self { stream, id, events, .. } = self;
+        let (writing, handle) = (stream.try_clone()?, stream.try_clone()?);
+        let outlet = Box::new(Writer::spawn(writing, events.clone()));
+        thread::Builder::new().name("host-reader".into()).spawn(move || {
+            read_all(stream, id, &events);
+            let _ = events.send(Event::Closed { from: id });
+        })?;
+        let hang_up = Box::new(move || {
+            // Reader and writer, which may wait for a host that is no more, end by this.
+            let _ = handle.shutdown(Shutdown::Both);
+        });
+        Ok(Connection { id, outlet, hang_up: Some(hang_up) })
+    }
+}
+
+/// Presents hosts to the loop, each when the one before it was taken or turned away.
+pub(super) fn accept(listener: &TcpListener, events: &Sender<Event>) {
+    for (id, stream) in (1..).zip(listener.incoming().flatten()) {
+        let _ = stream.set_nodelay(true);
+        let (asks, answered) = mpsc::channel();
+        if events.send(Event::Asking(Candidate { stream, id, events: events.clone(), _asks: asks })).is_err() {
+            return;
+        }
+        // Nothing is ever sent: the wait ends when the candidate is gone.
+        let _ = answered.recv();
+    }
+}
