@@ -137,6 +137,24 @@ async fn a_line_cut_again_while_it_is_made_anew_costs_time_and_nothing_else() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn cuts_and_restarts_on_a_bad_line_cost_time_and_nothing_else() {
+    let (want, frames) = undisturbed().await;
+    let kinds = [Cut::HangUp, Cut::Reboot, Cut::Unplug, Cut::PowerCycle];
+    for seed in 0..80_usize {
+        let bench = Bench::new(nine_sites());
+        let (mut client, _stop) = bench.client().await;
+        bench.set_faults(&format!(
+            "bit-error=2e-5,drop=0.05,insert=0.02,duplicate=0.1,reorder=0.1,truncate=0.02,seed={seed}"
+        ));
+        let (first, second, third) = (seed * 13 % frames, seed * 7 % 40, seed * 11 % 60);
+        bench.cut_after(&[(first, kinds[seed % 4]), (second, kinds[seed / 4 % 4]), (third, kinds[seed / 16 % 4])]);
+        let mut results = Vec::new();
+        script(&mut client, &mut results).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(results, want, "seed {seed}");
+    }
+}
+
 /// A batch with sums, and its sums.
 async fn with_sums(client: &mut Client) -> Result<(Vec<ShotResult>, Sums), DeviceError> {
     let generation = client.commit(&codes(3)).await?;
