@@ -351,7 +351,7 @@ impl Opener for Door {
             shared.wire += 1;
             shared.opened += 1;
             shared.inside = [false; 2];
-            let wire = Wire { bench: self.0.clone(), wire: shared.wire, received, rest: Vec::new() };
+            let wire = Wire { bench: self.0.clone(), number: shared.wire, received, rest: Vec::new() };
             Ok(Transport::over(wire, PLACE, None))
         })
     }
@@ -360,7 +360,7 @@ impl Opener for Door {
 /// The host's end of a line.
 struct Wire {
     bench: Bench,
-    wire: u64,
+    number: u64,
     received: mpsc::UnboundedReceiver<Vec<u8>>,
     rest: Vec<u8>,
 }
@@ -382,11 +382,11 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.bench.lock().wire != self.wire {
+        if self.bench.lock().wire != self.number {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let passed = self.bench.pass(0, bytes);
-        let _ = self.bench.events.send(Event::Bytes(self.wire, passed));
+        let _ = self.bench.events.send(Event::Bytes(self.number, passed));
         Poll::Ready(Ok(bytes.len()))
     }
 
