@@ -135,6 +135,16 @@ impl Running {
         self.signal("INT");
     }
 
+    /// Stops it as if its machine slept.
+    pub fn suspend(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it run on.
+    pub fn wake(&self) {
+        self.signal("CONT");
+    }
+
     /// `kill -9`: no chance to do anything.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -150,21 +150,15 @@ fn a_device_of_another_rig() {
 }
 
 #[test]
-fn a_device_that_vanishes_in_mid_run() {
-    for way in ["--pty", "--tcp"] {
-        let bench = Bench::new();
-        let served = bench.serve(&small(), &[way]);
-        let place = served.place.clone();
-        let training = bench.start(&[&["train", &small(), "--device", &place], &ENDLESS[..]].concat());
-        training.wait_for_stderr(FIRST_EPOCH);
-        served.process.kill();
-        let words = ["was cut short", &format!("lost {place}"), "Outputs go safe", "start again"];
-        let done = training.finish().expect_code(3).expect_stderr(&words);
-        let [run] = &bench.runs()[..] else { panic!("{done}") };
-        assert!(run.folder().read_stop().unwrap().is_none(), "that was no clean end");
-        assert!(!run.metrics().is_empty() && run.rows().len() >= 64, "what was measured is kept");
-        assert!(!run.final_files().is_empty(), "and so are the parameters it had reached");
-    }
+fn a_device_with_another_serial_number_than_the_rig_file_names() {
+    let bench = Bench::new();
+    let served = bench.serve(&small(), &["--pty"]);
+    let pinned = |serial: &str| format!("rig.device.serial_number={serial}");
+    let other = pinned("table-4");
+    let training = bench.start(&["train", &small(), "--device", &served.place, "--set", &other]);
+    let words = [&served.place, "another device", "`table-4`", "`sim-xor-5x5-4nsq`", "device.serial_number"];
+    expect_refusal(&bench, training, &words);
+    bench.train(&["--device", &served.place, "--set", &pinned("sim-xor-5x5-4nsq")]);
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,5 @@
-//! What a host asks of a device: who it is, to hold a generation, to run batches of shots ([`Batch`]).
+//! What a host asks of a device: who and how it is, to run batches of shots ([`Batch`]). Holding a generation is in
+//! `commit`, sums are in `contrast`.
 //!
 //! The client knows what is to be in force on the device and which shots are under way; from that `recovery` brings a
 //! device there again when the connection was lost.
@@ -7,15 +8,15 @@ use std::time::Duration;
 
 use xyloop_protocol::{
     adversary::FaultCounts,
-    crc::Crc32c,
-    message::{self, Block, Bytes, Command, Contrast, Generation, Limits, Plan, Report, Stage, State, Status},
-    units::{DacCode, ShotId},
+    message::{self, Command, Generation, Limits, Plan, Report, State, Status},
+    units::ShotId,
 };
 
 use super::{
     Batch, DeviceError, LinkFigures, ShotOrder, StopFlag, Way,
+    commit::Target,
     connection::{Connection, Judge, Peer, fresh_number},
-    session::{HEAD, Session, Trouble},
+    session::{Session, Trouble},
     work::Work,
 };
 use crate::calibration::Codes;
@@ -84,23 +85,6 @@ pub struct Wanted {
     pub serial_number: Option<String>,
 }
 
-/// Contrast sums of the shots since the plan, model units (radians are in the cosines).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sums {
-    /// Shots in the sums.
-    pub shots: u32,
-    /// Shots left out because of their flags.
-    pub left_out: u32,
-    /// One per coupling, then x and y of each site.
-    pub values: Vec<f64>,
-}
-
-/// Codes with the number and CRC under which they are to be in force.
-pub(super) struct Target {
-    pub generation: Generation,
-    pub codes: Codes,
-}
-
 /// A connected device.
 pub struct Client {
     pub(super) way: Way,
@@ -121,7 +105,7 @@ pub struct Client {
     pub(super) retired_through: ShotId,
     /// The device offers again what it had finished for the connection before.
     pub(super) resumed: bool,
-    rearmed: u32,
+    pub(super) rearmed: u32,
 }
 
 impl Client {
@@ -290,64 +274,6 @@ impl Client {
         Ok(())
     }
 
-    /// Stages and commits a generation of codes under the next number.
-    ///
-    /// # Errors
-    /// If the device refuses it or is lost for good; [`DeviceError::Interrupted`].
-    pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
-        let mut crc = Crc32c::new();
-        crc.update(&bytes_of(&codes.couplings));
-        crc.update(&bytes_of(&codes.fields));
-        let generation = Generation { number: self.generation.number.wrapping_add(1).max(1), crc: crc.finish() };
-        self.work = None;
-        self.target = Some(Target { generation, codes: codes.clone() });
-        if let Err(trouble) = self.put_in_force().await {
-            // Ends with the target in force.
-            self.overcome(trouble).await?;
-        }
-        Ok(generation)
-    }
-
-    /// Stages the target's codes, those that differ from what the device is known to hold, and commits them.
-    pub(super) async fn put_in_force(&mut self) -> Result<(), Trouble> {
-        let held = self.held.take();
-        let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
-        let blocks = [
-            (Block::Couplings, &codes.couplings, held.as_ref().map(|held| &held.couplings)),
-            (Block::Fields, &codes.fields, held.as_ref().map(|held| &held.fields)),
-        ];
-        // As many codes as a message takes; sent without waiting for each answer.
-        let most = (usize::from(self.identity.limits.max_message).saturating_sub(HEAD) / 2).max(1);
-        let mut pieces = Vec::new();
-        for (block, codes, held) in blocks {
-            for (index, piece) in codes.chunks(most).enumerate() {
-                let first = index * most;
-                let unchanged = held.and_then(|held| held.get(first..first + piece.len())) == Some(piece);
-                if !unchanged {
-                    pieces.push((block, first as u32, bytes_of(piece)));
-                }
-            }
-        }
-        if pieces.is_empty() {
-            // Nothing changed, and the number still has to exist on the device.
-            pieces.push((Block::Couplings, 0, Vec::new()));
-        }
-        let mut tags = Vec::with_capacity(pieces.len());
-        for (block, first, bytes) in &pieces {
-            let stage = Stage { generation: generation.number, block: *block, first: *first, codes: Bytes(bytes) };
-            tags.push(self.session.send(Command::Stage(stage)).await?);
-        }
-        for tag in tags {
-            self.session.done("stage", tag).await?;
-        }
-        self.session.order("commit", Command::Commit(*generation)).await?;
-        // A commit latches: whatever made the outputs safe before is over.
-        self.session.went_safe = false;
-        self.generation = *generation;
-        self.held = Some(codes.clone());
-        Ok(())
-    }
-
     /// Starts a batch: the plan, then its shots as the device has room. Results are taken with [`Batch::next`]. The
     /// plan's run number is the client's, whatever is given.
     ///
@@ -368,57 +294,6 @@ impl Client {
             self.overcome(trouble).await?;
         }
         Ok(Batch::new(self))
-    }
-
-    /// Contrast sums of the batch whose results were all taken.
-    ///
-    /// # Errors
-    /// If a sum did not fit, the sums are not those of the batch, or the device is lost for good;
-    /// [`DeviceError::Interrupted`].
-    pub async fn collect(&mut self) -> Result<Sums, DeviceError> {
-        loop {
-            // After a reconnect the whole batch runs once more, for its sums alone.
-            if self.next_result().await?.is_some() {
-                let what = "sums were asked for before every result was taken".into();
-                return Err(DeviceError::Protocol { what });
-            }
-            match self.try_collect().await {
-                Ok(sums) => return Ok(sums),
-                Err(trouble) => self.overcome(trouble).await?,
-            }
-        }
-    }
-
-    async fn try_collect(&mut self) -> Result<Sums, Trouble> {
-        let protocol = |what: String| Trouble::from(DeviceError::Protocol { what });
-        let total = self.identity.limits.couplings as usize + 2 * usize::from(self.identity.limits.sites);
-        let mut sums = Sums::default();
-        while sums.values.len() < total {
-            let part = |report: &Report<'_>| match report {
-                Report::Contrast(Contrast { shots, left_out, saturated, sums, .. }) => {
-                    let unit = f64::from(1u32 << message::CONTRAST_FRACTION_BITS);
-                    let words = sums.0.as_chunks::<4>().0.iter();
-                    let values: Vec<f64> = words.map(|word| f64::from(i32::from_le_bytes(*word)) / unit).collect();
-                    Some((*shots, *left_out, *saturated, values))
-                }
-                _ => None,
-            };
-            let command = Command::Collect(sums.values.len() as u32);
-            let (shots, left_out, saturated, values) = self.session.ask("collect", command, part).await?;
-            if saturated {
-                return Err(protocol("a contrast sum did not fit its 32 bits: use smaller batches".into()));
-            }
-            if values.is_empty() {
-                return Err(protocol("no sums".into()));
-            }
-            (sums.shots, sums.left_out) = (shots, left_out);
-            sums.values.extend(values);
-        }
-        let (have, want) = (u64::from(sums.shots) + u64::from(sums.left_out), self.work.as_ref().map_or(0, Work::len));
-        if have != want as u64 {
-            return Err(protocol(format!("its sums are over {have} shots, the batch has {want}")));
-        }
-        Ok(sums)
     }
 
     /// All shots up to this one are safe with us.
@@ -473,22 +348,6 @@ impl Client {
             }
         }
     }
-
-    /// Arms a device again that went safe because it had not heard of us for a while.
-    pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
-        self.rearmed += 1;
-        tracing::warn!("the device had gone safe after a silence of the host: armed again, its shots run again");
-        self.arm().await
-    }
-
-    pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
-        let generation = self.generation;
-        // What comes between the answer and its being read is noted after this.
-        self.session.went_safe = false;
-        self.session.order("arm", Command::Arm(generation)).await?;
-        self.session.went_safe = false;
-        Ok(())
-    }
 }
 
 /// A trouble nothing is done about.
@@ -513,8 +372,4 @@ pub(super) fn other_wiring(place: String, wanted: &Wanted, theirs: u64, theirs_i
         theirs,
         theirs_is,
     }
-}
-
-fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
-    codes.iter().flat_map(|code| code.0.to_le_bytes()).collect()
 }

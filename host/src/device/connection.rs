@@ -22,7 +22,7 @@ const QUEUE: usize = 256;
 pub struct LinkFigures {
     /// Bytes received and sent.
     pub bytes: (u64, u64),
-    /// Good frames received, and frames sent.
+    /// Good frames received, and data frames sent.
     pub frames: (u64, u64),
     /// Frames received that were damaged or of another session.
     pub bad_frames: u64,

@@ -13,7 +13,9 @@
 mod around;
 mod batch;
 mod client;
+mod commit;
 mod connection;
+mod contrast;
 mod error;
 mod pump;
 mod recovery;
@@ -25,8 +27,9 @@ mod way;
 mod work;
 
 pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
-pub use client::{Client, Identity, Sums, Wanted};
+pub use client::{Client, Identity, Wanted};
 pub use connection::{LinkFigures, fresh_number};
+pub use contrast::Sums;
 pub use error::{DeviceError, state_in_words};
 pub use stop::StopFlag;
 pub use transport::Transport;

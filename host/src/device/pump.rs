@@ -309,7 +309,7 @@ impl Pump<'_> {
         let counters = self.link.counters();
         self.gauge.write(LinkFigures {
             bytes: (counters.bytes_in, counters.bytes_out),
-            frames: (counters.frames_in.into(), counters.frames_out.into()),
+            frames: (counters.frames_in.into(), counters.data_out.into()),
             bad_frames: (counters.framing.bad() + counters.foreign_session).into(),
             resends: counters.resends.into(),
             rtt_us: counters.rtt_us,

@@ -180,6 +180,8 @@ impl Client {
         if !resumes {
             self.drop_everything().await?;
         }
+        // Safe or not: it is armed or committed to now.
+        self.session.went_safe = false;
         let in_force = match (&self.target, same_codes) {
             (None, _) => "nothing had been committed".into(),
             (Some(target), true) => {
@@ -207,6 +209,7 @@ impl Client {
         self.resumed = false;
         self.drop_everything().await?;
         self.held = None;
+        self.session.went_safe = false;
         self.put_in_force().await?;
         if let Some(work) = &mut self.work {
             work.restart();

@@ -153,7 +153,7 @@ impl Health {
         self.warned = Some(now);
         let seconds = now.saturating_duration_since(*since).as_secs();
         Some(format!(
-            "the line is getting bad: of {sent} frames sent in the last {seconds} s {again} had to be sent again, of {} \
+            "the line is getting bad: of {sent} data frames sent in the last {seconds} s {again} had to be sent again, of {} \
              received {bad} were damaged. Check cable, connectors and baud rate",
             received + bad
         ))

@@ -231,3 +231,142 @@ impl Words {
         Shot { id: order.id, flip: order.flip, inputs: Bytes(&self.inputs), targets: Bytes(&self.targets) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use xyloop_protocol::{
+        message::{Generation, Kick, MAX_SEGMENTS, Settle},
+        units::Flags,
+    };
+
+    use super::*;
+
+    fn plan(read_out: ReadOut) -> Plan {
+        let mut segments = [Segment::End; MAX_SEGMENTS];
+        segments[..3].copy_from_slice(&[Segment::Kick, Segment::Free, Segment::Release]);
+        Plan {
+            run: 5,
+            generation: Generation { number: 3, crc: 9 },
+            segments,
+            kick: Kick::default(),
+            settle: Settle::default(),
+            reads: 1,
+            read_out,
+            basin_tolerance_turn: 1,
+            leave_out: Flags::default(),
+        }
+    }
+
+    fn order(id: ShotId) -> ShotOrder {
+        ShotOrder { id, flip: false, inputs: vec![Turn(id as u16)], targets: vec![Turn(7)] }
+    }
+
+    /// Shots 11 to 14, all of them sent.
+    fn work(read_out: ReadOut) -> Work {
+        let mut work = Work::new(plan(read_out), (11..=14).map(order).collect());
+        while work.next_order(99).is_some() {
+            work.mark_sent();
+        }
+        work
+    }
+
+    fn origin(plan: &Plan, order: &ShotOrder) -> Origin {
+        PlanOrigin::new(plan).of(&Words::of(order).shot(order))
+    }
+
+    fn equilibrium(id: ShotId, segment: u8) -> message::Equilibrium<'static> {
+        message::Equilibrium {
+            shot: id,
+            segment,
+            generation: 3,
+            origin: origin(&plan(ReadOut::Phases), &order(id)),
+            flags: Flags::default(),
+            settle_us: 0,
+            residual_turn: 0,
+            moved_turn: 0,
+            data: Bytes(&[1, 2]),
+        }
+    }
+
+    /// Gives it both equilibria of a shot; what the last one was.
+    fn run(work: &mut Work, id: ShotId, resumed: bool) -> Result<Verdict, DeviceError> {
+        let of_plan =
+            |segment| message::Equilibrium { origin: origin(&work.plan, &order(id)), ..equilibrium(id, segment) };
+        let (free, release) = (of_plan(1), of_plan(2));
+        work.take(&free, resumed)?;
+        work.take(&release, resumed)
+    }
+
+    #[test]
+    fn results_come_once_and_in_order() {
+        let mut work = work(ReadOut::Phases);
+        for id in 11..=14 {
+            assert!(matches!(run(&mut work, id, false), Ok(Verdict::Result(result)) if result.id == id));
+            assert!(matches!(run(&mut work, id, false), Err(DeviceError::Order { .. })), "a second time");
+        }
+        assert!(work.is_over() && work.is_delivered());
+        let mut work = self::work(ReadOut::Phases);
+        assert!(matches!(run(&mut work, 12, false), Err(DeviceError::Order { expected: 11, got: 12 })));
+        assert!(matches!(work.take(&equilibrium(11, 2), false), Err(DeviceError::Protocol { .. })), "segment 2 first");
+    }
+
+    #[test]
+    fn nothing_of_another_run_plan_sample_or_generation_is_taken() {
+        let ours = plan(ReadOut::Phases);
+        let good = equilibrium(11, 1);
+        let other_run = origin(&Plan { run: 6, ..ours }, &order(11));
+        let other_sample = origin(&ours, &ShotOrder { inputs: vec![Turn(12)], ..order(11) });
+        for foreign in [
+            message::Equilibrium { origin: other_run, ..good },
+            message::Equilibrium { origin: other_sample, ..good },
+            message::Equilibrium { generation: 4, ..good },
+            message::Equilibrium { shot: 15, ..good },
+            message::Equilibrium { shot: 10, ..good },
+        ] {
+            let mut work = work(ReadOut::Phases);
+            assert!(matches!(work.take(&foreign, false), Ok(Verdict::Foreign(_))), "{foreign:?}");
+            assert!(work.partial.is_empty());
+        }
+    }
+
+    #[test]
+    fn after_a_reconnect_what_is_known_is_passed_over_and_the_rest_is_due() {
+        let mut work = work(ReadOut::Phases);
+        assert!(run(&mut work, 11, false).is_ok() && run(&mut work, 12, false).is_ok());
+        work.retire(11);
+        assert!(work.take(&equilibrium(13, 1), false).is_ok(), "half of a shot came");
+        assert!(work.is_ours(13, 2, 11) && work.is_ours(0, 0, 11));
+        assert!(!work.is_ours(13, 3, 11) && !work.is_ours(15, 2, 11), "others are among them");
+        work.resume(13, 11);
+        assert_eq!((work.sent(), work.held.iter().copied().collect::<Vec<_>>()), (3, vec![12, 13]));
+        assert!(matches!(work.take(&equilibrium(10, 1), true), Ok(Verdict::Taken)), "of the batch before");
+        assert!(matches!(run(&mut work, 12, true), Ok(Verdict::Taken)));
+        assert!(matches!(run(&mut work, 13, true), Ok(Verdict::Result(_))), "from its first segment on");
+        assert_eq!(work.next_order(2).map(|order| order.id), None, "both slots are taken");
+        work.retire(12);
+        assert_eq!(work.next_order(2).map(|order| order.id), Some(14));
+    }
+
+    #[test]
+    fn sums_need_every_shot_again_with_the_same_result() {
+        let mut work = work(ReadOut::Contrast);
+        assert!(run(&mut work, 11, false).is_ok() && run(&mut work, 12, false).is_ok());
+        work.restart();
+        assert_eq!(work.sent(), 0);
+        while work.next_order(99).is_some() {
+            work.mark_sent();
+        }
+        assert!(matches!(run(&mut work, 11, false), Ok(Verdict::Again(11))));
+        let moved = |segment| message::Equilibrium {
+            origin: origin(&plan(ReadOut::Contrast), &order(12)),
+            data: Bytes(&[1, 3]),
+            ..equilibrium(12, segment)
+        };
+        assert!(work.take(&moved(1), false).is_ok());
+        assert!(matches!(work.take(&moved(2), false), Err(DeviceError::Protocol { .. })), "it measured something else");
+        let mut plain = self::work(ReadOut::Phases);
+        assert!(run(&mut plain, 11, false).is_ok());
+        plain.restart();
+        assert_eq!(plain.next_order(99).map(|order| order.id), Some(12), "without sums what was handed out stays");
+    }
+}

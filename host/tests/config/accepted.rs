@@ -59,6 +59,7 @@ fn overrides_reach_both_files_and_the_last_one_wins() {
             "rig.plant.replicas=8",
             "rig.plant.solver=\"flow\"",
             "rig.device.port=tcp://127.0.0.1:5555",
+            "rig.device.serial_number=table-4",
             "rig.lattice.inputs=[[0, 0], [14, 14]]",
             "description=a bare string, with spaces",
         ])
@@ -68,6 +69,8 @@ fn overrides_reach_both_files_and_the_last_one_wins() {
     assert_eq!(config.experiment.description, "a bare string, with spaces");
     assert_eq!((config.rig.plant.replicas, config.rig.plant.solver), (8, Solver::Flow));
     assert_eq!(config.rig.device.port, Port::Tcp("127.0.0.1:5555".to_owned()));
+    assert_eq!(config.rig.device.serial_number.as_deref(), Some("table-4"));
+    assert_eq!(config::from_resolved(&config.to_toml().unwrap()).unwrap(), config);
     assert_eq!(config.rig.lattice.inputs, [(0, 0), (14, 14)]);
     // For a rig file by itself the prefix may be left out.
     for set in ["plant.replicas=3", "rig.plant.replicas=3"] {

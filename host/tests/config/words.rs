@@ -87,6 +87,15 @@ fn bad_overrides_name_themselves() {
 }
 
 #[test]
+fn serial_numbers_that_no_device_can_have() {
+    for serial in [String::new(), "x".repeat(65)] {
+        let set = format!("rig.device.serial_number=\"{serial}\"");
+        let words = ["`device.serial_number` has", "allowed are 1 to 64", "xyloop device info"];
+        says(&with_sets(&[&set]), &words);
+    }
+}
+
+#[test]
 fn lattices_that_make_no_sense() {
     says(&rig_with("rows = 15\n", ""), &["`rows` is missing in [lattice]", "geometry \"4nsq\" is a grid"]);
     says(&rig_with("rows = 15", "rows = 0"), &["`lattice.rows` is 0: allowed is 1 to 1024"]);

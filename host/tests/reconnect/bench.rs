@@ -21,6 +21,8 @@ use xyloop::{
 };
 use xyloop_lattice::{Geometry, Graph, Preset};
 use xyloop_protocol::{
+    adversary::{FaultInjector, Faults},
+    link::Role,
     message::{Cost, Counts, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle, State},
     units::{DacCode, Flags, ShotId, Turn},
     wiring::Converters,
@@ -84,6 +86,8 @@ struct Shared {
     frames: usize,
     inside: [bool; 2],
     cuts: VecDeque<(usize, Cut)>,
+    /// From the host, from the device.
+    faults: Option<[FaultInjector; 2]>,
     /// What the next boot is.
     description: Arc<Description>,
     /// Nothing passes, nobody notices.
@@ -105,6 +109,7 @@ struct Shared {
 pub struct Bench {
     shared: Arc<Mutex<Shared>>,
     events: mpsc::UnboundedSender<Event>,
+    started: Instant,
 }
 
 impl Bench {
@@ -116,6 +121,7 @@ impl Bench {
             frames: 0,
             inside: [false; 2],
             cuts: VecDeque::new(),
+            faults: None,
             description: Arc::new(description),
             deaf: false,
             away: false,
@@ -126,7 +132,7 @@ impl Bench {
             boots: 0,
             opened: 0,
         };
-        let bench = Self { shared: Arc::new(Mutex::new(shared)), events };
+        let bench = Self { shared: Arc::new(Mutex::new(shared)), events, started: Instant::now() };
         tokio::spawn(bench.clone().device(received));
         bench
     }
@@ -169,6 +175,12 @@ impl Bench {
 
     pub fn cut_now(&self, cut: Cut) {
         self.cut(&mut self.lock(), cut);
+    }
+
+    /// From now on the line does harm in both directions.
+    pub fn set_faults(&self, faults: &str) {
+        let faults: Faults = faults.parse().unwrap();
+        self.lock().faults = Some([Role::Host, Role::Device].map(|sender| FaultInjector::new(&faults, sender)));
     }
 
     pub fn set_deaf(&self, deaf: bool) {
@@ -252,6 +264,12 @@ impl Bench {
             shared.inside[direction] = byte != 0;
             shared.frames += usize::from(ended);
         }
+        let now_us = self.started.elapsed().as_micros() as u64;
+        if let Some(faults) = &mut shared.faults {
+            faults[direction].push(now_us, &passed);
+            passed.clear();
+            faults[direction].pull(now_us, &mut passed);
+        }
         passed
     }
 
@@ -333,7 +351,7 @@ impl Opener for Door {
             shared.wire += 1;
             shared.opened += 1;
             shared.inside = [false; 2];
-            let wire = Wire { bench: self.0.clone(), wire: shared.wire, received, rest: Vec::new() };
+            let wire = Wire { bench: self.0.clone(), number: shared.wire, received, rest: Vec::new() };
             Ok(Transport::over(wire, PLACE, None))
         })
     }
@@ -342,7 +360,7 @@ impl Opener for Door {
 /// The host's end of a line.
 struct Wire {
     bench: Bench,
-    wire: u64,
+    number: u64,
     received: mpsc::UnboundedReceiver<Vec<u8>>,
     rest: Vec<u8>,
 }
@@ -364,11 +382,11 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.bench.lock().wire != self.wire {
+        if self.bench.lock().wire != self.number {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let passed = self.bench.pass(0, bytes);
-        let _ = self.bench.events.send(Event::Bytes(self.wire, passed));
+        let _ = self.bench.events.send(Event::Bytes(self.number, passed));
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -1,0 +1,106 @@
+//! What is in force on a device: a generation of codes staged, committed, and armed again after the device went safe.
+
+use xyloop_protocol::{
+    crc::Crc32c,
+    message::{Block, Bytes, Command, Generation, Stage},
+    units::DacCode,
+};
+
+use super::{
+    Client, DeviceError,
+    session::{HEAD, Trouble},
+};
+use crate::calibration::Codes;
+
+/// Codes with the number and CRC under which they are to be in force.
+pub(super) struct Target {
+    pub generation: Generation,
+    pub codes: Codes,
+}
+
+impl Client {
+    /// Stages and commits a generation of codes under the next number.
+    ///
+    /// # Errors
+    /// If the device refuses it or is lost for good; [`DeviceError::Interrupted`].
+    pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
+        let mut crc = Crc32c::new();
+        crc.update(&bytes_of(&codes.couplings));
+        crc.update(&bytes_of(&codes.fields));
+        let generation = Generation { number: self.generation.number.wrapping_add(1).max(1), crc: crc.finish() };
+        self.work = None;
+        self.target = Some(Target { generation, codes: codes.clone() });
+        if let Err(trouble) = self.put_in_force().await {
+            // Ends with the target in force.
+            self.overcome(trouble).await?;
+        }
+        Ok(generation)
+    }
+
+    /// Stages the target's codes, those that differ from what the device is known to hold, and commits them.
+    pub(super) async fn put_in_force(&mut self) -> Result<(), Trouble> {
+        let held = self.held.take();
+        let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
+        let blocks = [
+            (Block::Couplings, &codes.couplings, held.as_ref().map(|held| &held.couplings)),
+            (Block::Fields, &codes.fields, held.as_ref().map(|held| &held.fields)),
+        ];
+        // As many codes as a message takes; sent without waiting for each answer.
+        let most = (usize::from(self.identity.limits.max_message).saturating_sub(HEAD) / 2).max(1);
+        let mut pieces = Vec::new();
+        for (block, codes, held) in blocks {
+            for (index, piece) in codes.chunks(most).enumerate() {
+                let first = index * most;
+                let unchanged = held.and_then(|held| held.get(first..first + piece.len())) == Some(piece);
+                if !unchanged {
+                    pieces.push((block, first as u32, bytes_of(piece)));
+                }
+            }
+        }
+        if pieces.is_empty() {
+            // Nothing changed, and the number still has to exist on the device.
+            pieces.push((Block::Couplings, 0, Vec::new()));
+        }
+        let mut tags = Vec::with_capacity(pieces.len());
+        for (block, first, bytes) in &pieces {
+            let stage = Stage { generation: generation.number, block: *block, first: *first, codes: Bytes(bytes) };
+            tags.push(self.session.send(Command::Stage(stage)).await?);
+        }
+        for tag in tags {
+            self.session.done("stage", tag).await?;
+        }
+        self.session.order("commit", Command::Commit(*generation)).await?;
+        self.generation = *generation;
+        self.held = Some(codes.clone());
+        // A commit latches: whatever made the outputs safe before is over.
+        if self.session.went_safe {
+            self.note_safe();
+        }
+        Ok(())
+    }
+
+    /// Arms a device again that went safe because it had not heard of us for a while.
+    pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
+        self.arm().await?;
+        self.note_safe();
+        Ok(())
+    }
+
+    pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
+        self.session.order("arm", Command::Arm(self.generation)).await
+    }
+
+    /// The device had gone safe by itself, and is armed again by now.
+    fn note_safe(&mut self) {
+        self.session.went_safe = false;
+        self.rearmed += 1;
+        tracing::warn!(
+            "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
+            self.place()
+        );
+    }
+}
+
+fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
+    codes.iter().flat_map(|code| code.0.to_le_bytes()).collect()
+}

@@ -1,0 +1,69 @@
+//! Contrast sums: added up on the device over a batch, fetched and held against the batch's size.
+
+use xyloop_protocol::message::{CONTRAST_FRACTION_BITS, Command, Contrast, Report};
+
+use super::{Client, DeviceError, session::Trouble, work::Work};
+
+/// Contrast sums of the shots since the plan, model units (radians are in the cosines).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Shots in the sums.
+    pub shots: u32,
+    /// Shots left out because of their flags.
+    pub left_out: u32,
+    /// One per coupling, then x and y of each site.
+    pub values: Vec<f64>,
+}
+
+impl Client {
+    /// Contrast sums of the batch whose results were all taken.
+    ///
+    /// # Errors
+    /// If a sum did not fit, the sums are not those of the batch, or the device is lost for good;
+    /// [`DeviceError::Interrupted`].
+    pub async fn collect(&mut self) -> Result<Sums, DeviceError> {
+        loop {
+            // After a reconnect the whole batch runs once more, for its sums alone.
+            if self.next_result().await?.is_some() {
+                let what = "sums were asked for before every result was taken".into();
+                return Err(DeviceError::Protocol { what });
+            }
+            match self.try_collect().await {
+                Ok(sums) => return Ok(sums),
+                Err(trouble) => self.overcome(trouble).await?,
+            }
+        }
+    }
+
+    async fn try_collect(&mut self) -> Result<Sums, Trouble> {
+        let protocol = |what: String| Trouble::from(DeviceError::Protocol { what });
+        let total = self.identity.limits.couplings as usize + 2 * usize::from(self.identity.limits.sites);
+        let mut sums = Sums::default();
+        while sums.values.len() < total {
+            let part = |report: &Report<'_>| match report {
+                Report::Contrast(Contrast { shots, left_out, saturated, sums, .. }) => {
+                    let unit = f64::from(1u32 << CONTRAST_FRACTION_BITS);
+                    let words = sums.0.as_chunks::<4>().0.iter();
+                    let values: Vec<f64> = words.map(|word| f64::from(i32::from_le_bytes(*word)) / unit).collect();
+                    Some((*shots, *left_out, *saturated, values))
+                }
+                _ => None,
+            };
+            let command = Command::Collect(sums.values.len() as u32);
+            let (shots, left_out, saturated, values) = self.session.ask("collect", command, part).await?;
+            if saturated {
+                return Err(protocol("a contrast sum did not fit its 32 bits: use smaller batches".into()));
+            }
+            if values.is_empty() {
+                return Err(protocol("no sums".into()));
+            }
+            (sums.shots, sums.left_out) = (shots, left_out);
+            sums.values.extend(values);
+        }
+        let (have, want) = (u64::from(sums.shots) + u64::from(sums.left_out), self.work.as_ref().map_or(0, Work::len));
+        if have != want as u64 {
+            return Err(protocol(format!("its sums are over {have} shots, the batch has {want}")));
+        }
+        Ok(sums)
+    }
+}
