@@ -155,9 +155,7 @@ impl<'m> World<'m> {
             chunks.push(out[..length].to_vec());
             assert!(chunks.len() < MOST_CALLS, "an end that never stops talking");
         }
-        // A session that was given up because of a forged length leaves its timer behind.
-        let given_up = end.link.counters().too_long > 0;
-        if room >= TRANSMIT_MIN && !given_up {
+        if room >= TRANSMIT_MIN {
             let wakeup = end.link.next_wakeup_us();
             assert!(wakeup.is_none_or(|at| at > now), "{wakeup:?} at {now}, and nothing to say: {:?}", end.link);
         }
