@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use xyloop::run::StopReason;
-use xyloop_tests::{Bench, ENDLESS, FIRST_EPOCH, Finished, TINY, small};
+use xyloop_tests::{Bench, ENDLESS, FIRST_EPOCH, Finished, TINY, fake, small};
 
 /// Long enough to be disturbed in the middle.
 const EPOCHS: [&str; 2] = ["--set", "train.epochs_max=150"];
@@ -43,9 +43,9 @@ fn a_host_that_slept_longer_than_the_deadman_goes_on() {
         other.start(&[&["train", &small(), "--json", "--device", &served.place], &TINY[..], &EPOCHS[..]].concat());
     training.wait_for_stderr(FIRST_EPOCH);
     training.suspend();
-    // A second host is turned away after a second, which is longer than the deadman.
-    let info = bench.xyloop(&["device", "info", "--device", &served.place]);
-    let _ = info.expect_code(3).expect_stderr(&["in use by another host"]);
+    // Something that takes longer than the deadman: a place that answers nothing is given two seconds.
+    let silent = fake::listening();
+    let _ = bench.xyloop(&["device", "info", "--device", &silent]).expect_code(3);
     training.wake();
     let done =
         training.finish().expect_code(0).expect_stderr(&["had gone safe after a silence of the host", "armed again"]);
@@ -53,6 +53,25 @@ fn a_host_that_slept_longer_than_the_deadman_goes_on() {
     let [run] = &other.runs()[..] else { panic!("{done}") };
     run.expect_same_result(&reference, "slept");
     run.expect_same_rows(&reference, "slept");
+}
+
+#[test]
+fn a_host_whose_place_was_taken_while_it_slept_comes_back_to_its_couplings() {
+    let bench = Bench::new();
+    let reference = bench.train(&EPOCHS);
+    let served = bench.serve(&small(), &["--tcp", "--set", "rig.timing.deadman_ms=250"]);
+    let other = Bench::new();
+    let training =
+        other.start(&[&["train", &small(), "--json", "--device", &served.place], &TINY[..], &EPOCHS[..]].concat());
+    training.wait_for_stderr(FIRST_EPOCH);
+    training.suspend();
+    // Whoever asks while the host is silent is let in.
+    assert_eq!(bench.info(&served.place)["status"]["state"], serde_json::json!({ "Safe": "Deadman" }));
+    training.wake();
+    let done = training.finish().expect_code(0).expect_stderr(&["is back after", "the same boot"]);
+    let [run] = &other.runs()[..] else { panic!("{done}") };
+    run.expect_same_result(&reference, "displaced");
+    run.expect_same_rows(&reference, "displaced");
 }
 
 #[test]
