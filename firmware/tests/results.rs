@@ -145,6 +145,40 @@ fn results_are_offered_to_every_new_session_until_they_are_retired() {
     assert_eq!(rig.rows, []);
 }
 
+/// A host that draws the number of a session that was.
+#[test]
+fn a_session_with_the_number_of_the_last_one_is_another_one() {
+    let mut rig = Rig::planned(&[1, 2], LOG);
+    let rows = rig.run_shots(1..=3);
+    rig.rows.clear();
+    rig.connect(1);
+    rig.run_for(100_000);
+    assert_eq!(rig.rows, rows, "what was not retired is offered again");
+    rig.shoot(4, false);
+    rig.exchange();
+    assert!(rig.others.iter().any(|(_, heard)| *heard == refused(Reason::NoPlan, 0)), "{:?}", rig.others);
+}
+
+#[test]
+fn the_last_words_of_a_host_that_leaves_at_once_count() {
+    let mut rig = Rig::planned(&[1], LOG);
+    rig.run_shots(1..=3);
+    rig.say_and_leave(&[Command::Retire(2), Command::Safe]);
+    assert_eq!(rig.device.state(), State::Safe(SafeCause::Asked));
+    assert!(rig.bench.is_safe());
+    // But nothing that would drive an output, or run.
+    rig.connect(2);
+    let from = rig.log_length();
+    let generation = Codes::new(1).generation(1);
+    rig.say_and_leave(&[Command::Arm(generation), Command::Plan(plan(generation, LOG)), Command::Commit(generation)]);
+    rig.run_for(100_000);
+    assert_eq!((rig.bench.unsafe_acts(from), rig.device.state()), (vec![], State::Safe(SafeCause::Asked)));
+    rig.rows.clear();
+    rig.connect(3);
+    rig.run_for(100_000);
+    assert!(!rig.rows.is_empty() && rig.rows.iter().all(|row| row.shot == 3), "{:?}", rig.rows);
+}
+
 /// Ten shots on replicas of very different speed, stopped when later shots are finished and the first is not.
 fn interrupted() -> Rig {
     let mut rig = Rig::planned(&[40, 1, 1], LOG);

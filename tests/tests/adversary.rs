@@ -3,7 +3,7 @@
 
 use std::{net::TcpStream, path::Path};
 
-use xyloop_tests::{Bench, Served, small};
+use xyloop_tests::{Bench, Run, Served, TINY, small};
 
 /// A bit of everything that a host has to put up with in one connection.
 const FAULTS: &str = "bit-error=2e-6,drop=0.06,insert=0.03,duplicate=0.1,reorder=0.1,truncate=0.03,burst=0.03,\
@@ -66,6 +66,28 @@ fn faults_on_the_line_change_no_byte_of_the_result() {
     let torn = bench.xyloop(&["device", "trace", "torn.pcap"]).expect_code(1);
     let torn = torn.expect_stderr(&["torn.pcap", "21 bytes are torn off"]);
     assert!(torn.stdout.contains("host -> device: 0 bytes, 0 frames"), "{torn}");
+}
+
+#[test]
+fn faults_at_the_hosts_end_change_no_byte_either() {
+    let bench = Bench::new();
+    let clean = bench.train(&[]);
+    let small = small();
+    // The embedded device outlives its line: a cut is no restart.
+    for (faults, words, in_trace, times) in [
+        ("bit-error=1e-4,drop=0.05", "drops to the host", "BAD ", 1),
+        ("disconnect=0.01,drop=0.02,stall=0.01,stall-ms=300,seed=3", "disconnects", "host <- device  Accept", 2),
+    ] {
+        let arguments = ["train", &small, "--json", "--fault", faults, "--trace", "host.pcap"];
+        let done = bench.xyloop(&[&arguments[..], &TINY[..]].concat()).expect_code(0);
+        let done = done.expect_stderr(&["faults on the line: ", "faults done: ", words]);
+        let run = Run::new(bench.path().join(done.json()["run"].as_str().unwrap()));
+        run.expect_same_result(&clean, faults);
+        run.expect_same_rows(&clean, faults);
+        let trace = bench.xyloop(&["device", "trace", "host.pcap"]).expect_code(0);
+        assert!(trace.stdout.contains("Commit 1"), "{trace}");
+        assert!(trace.stdout.matches(in_trace).count() >= times, "{trace}");
+    }
 }
 
 #[test]

@@ -235,6 +235,19 @@ impl Rig {
         let _ = self.host.send(bytes);
     }
 
+    /// Says these and leaves in the same breath: the device gets all of it at once, the farewell included.
+    pub fn say_and_leave(&mut self, commands: &[Command<'_>]) {
+        let (now, mut buffer) = (self.now(), [0; 4096]);
+        for command in commands {
+            self.tell(*command);
+        }
+        let mut length = self.host.transmit(now, &mut buffer);
+        self.host.close();
+        length += self.host.transmit(now, &mut buffer[length..]);
+        self.device.receive(now, &buffer[..length]);
+        self.device.poll(now);
+    }
+
     /// Asks for a session without waiting for it.
     pub fn reconnect(&mut self, session: u32) {
         self.host.connect(session, &[], self.bench.now_us.get()).unwrap();
