@@ -96,7 +96,8 @@ impl Engine<'_> {
         if !self.send.resending() && (self.send.outstanding() > 0 || self.send.blocked()) {
             bump(&mut self.counters.timeouts);
             self.rtt.back_off();
-            if self.rtt.time_outs() > 1 {
+            // A peer that is only out of room says nothing about the line.
+            if self.rtt.time_outs() > 1 && self.send.outstanding() > 0 {
                 self.sizer.shrink();
             }
             self.probe_due = true;
@@ -163,8 +164,10 @@ impl Engine<'_> {
             let probe = self.send.probe(writer.most(self.probe_payload()));
             if self.write_data(writer, probe) {
                 self.probe_due = false;
-                // Nothing was heard of it for so long that it counts as lost.
-                self.sizer.note(probe.map_or(0, |probe| probe.len), false);
+                if let Some(probe) = probe {
+                    // Nothing was heard of it for so long that it counts as lost.
+                    self.sizer.note(probe.len, false);
+                }
                 bump(&mut self.counters.resends);
             }
         }
