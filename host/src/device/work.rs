@@ -23,7 +23,7 @@ pub(super) enum Verdict {
     Taken,
     /// The last one of a shot that was due.
     Result(ShotResult),
-    /// The last one of a shot that ran once more: with the same result.
+    /// The last one of a shot that ran once more, for its sums.
     Again(ShotId),
     /// Of another run, other couplings, another plan or another sample.
     Foreign(String),
@@ -45,8 +45,6 @@ pub(super) struct Work {
     partial: Vec<Equilibrium>,
     /// Shots in the device's slots, in order.
     held: VecDeque<ShotId>,
-    /// What was handed out, where it may have to be compared.
-    kept: Vec<ShotResult>,
 }
 
 impl Work {
@@ -57,8 +55,8 @@ impl Work {
         let is_read = |segment: &Segment| !matches!(segment, Segment::End | Segment::Kick);
         let expected = (0..).zip(&plan.segments).filter(|(_, segment)| is_read(segment)).map(|(at, _)| at).collect();
         let (sent, delivered, due) = (0, 0, 0);
-        let (partial, held, kept) = (Vec::new(), VecDeque::new(), Vec::new());
-        Self { plan, orders, origins, expected, sent, delivered, due, partial, held, kept }
+        let (partial, held) = (Vec::new(), VecDeque::new());
+        Self { plan, orders, origins, expected, sent, delivered, due, partial, held }
     }
 
     /// Twice the longest a shot can take on a rig, and something for the line and a device that shares its time.
@@ -201,16 +199,10 @@ impl Work {
         let result = ShotResult { id: shot, equilibria: std::mem::take(&mut self.partial) };
         self.due += 1;
         if index < self.delivered {
-            // For the sums alone; the result itself was handed out.
-            if self.kept.get(index) != Some(&result) {
-                return Err(protocol(format!("shot {shot} ran once more and gave another result")));
-            }
+            // For the sums alone; the result itself was handed out. On a rig, whose noise is its own, the two differ.
             return Ok(Verdict::Again(shot));
         }
         self.delivered = self.due;
-        if self.sums() {
-            self.kept.push(result.clone());
-        }
         Ok(Verdict::Result(result))
     }
 }
@@ -348,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_need_every_shot_again_with_the_same_result() {
+    fn sums_need_every_shot_again_and_results_are_handed_out_once() {
         let mut work = work(ReadOut::Contrast);
         assert!(run(&mut work, 11, false).is_ok() && run(&mut work, 12, false).is_ok());
         work.restart();
@@ -356,14 +348,10 @@ mod tests {
         while work.next_order(99).is_some() {
             work.mark_sent();
         }
-        assert!(matches!(run(&mut work, 11, false), Ok(Verdict::Again(11))));
-        let moved = |segment| message::Equilibrium {
-            origin: origin(&plan(ReadOut::Contrast), &order(12)),
-            data: Bytes(&[1, 3]),
-            ..equilibrium(12, segment)
-        };
-        assert!(work.take(&moved(1), false).is_ok());
-        assert!(matches!(work.take(&moved(2), false), Err(DeviceError::Protocol { .. })), "it measured something else");
+        for id in [11, 12] {
+            assert!(matches!(run(&mut work, id, false), Ok(Verdict::Again(again)) if again == id));
+        }
+        assert!(matches!(run(&mut work, 13, false), Ok(Verdict::Result(_))));
         let mut plain = self::work(ReadOut::Phases);
         assert!(run(&mut plain, 11, false).is_ok());
         plain.restart();
