@@ -133,7 +133,7 @@ fn a_device_of_another_rig() {
         "rig `xor-15x15-4nsq`",
         "(225 sites, 1930 couplings, 2 inputs, 1 outputs)",
         &theirs,
-        "(25 sites, 150 couplings, 2 inputs, 1 outputs)",
+        "xyloop device info --device ",
         "Give the rig file that describes this device",
     ];
     expect_refusal(&bench, training, &words);

@@ -167,7 +167,11 @@ impl Client {
     async fn upload(&mut self) -> Result<(), Trouble> {
         let slots = self.slots();
         let Some(work) = &mut self.work else { return Ok(()) };
+        // As many as leave without waiting: who waits here takes no results, and a device that cannot send takes no shots.
         while let Some(order) = work.next_order(slots) {
+            if work.is_running() && !self.session.takes_more() {
+                break;
+            }
             let words = Words::of(order);
             self.session.send(Command::Shot(words.shot(order))).await?;
             work.mark_sent();

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use xyloop_protocol::{
     adversary::FaultCounts,
     message::{self, Command, Generation, Limits, Plan, Report, State, Status},
@@ -16,6 +17,7 @@ use super::{
     Batch, DeviceError, LinkFigures, ShotOrder, StopFlag, Way,
     commit::Target,
     connection::{Connection, Judge, Peer, fresh_number},
+    recovery::FIRST_PAUSE,
     session::{Session, Trouble},
     work::Work,
 };
@@ -23,6 +25,8 @@ use crate::calibration::Codes;
 
 /// How long a farewell may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the first contact is tried when the line is cut in the middle of it.
+const FIRST_CONTACT: Duration = Duration::from_secs(2);
 
 /// A device's identity, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,23 +119,16 @@ impl Client {
     /// # Errors
     /// [`DeviceError`], naming both sides.
     pub async fn connect(way: Way, wanted: Wanted) -> Result<Self, DeviceError> {
-        let hash = wanted.wiring_hash;
-        let (place, pinned) = (way.place().to_owned(), wanted.serial_number.clone());
-        let judge: Judge = Box::new(move |peer| match pinned {
-            Some(ours) if ours != peer.serial => Err(other_serial(place, &ours, peer, "the rig file names it")),
-            _ => Ok(()),
-        });
+        let (hash, place, asked) = (wanted.wiring_hash, way.place().to_owned(), wanted.clone());
+        let judge = move || -> Judge {
+            let (place, wanted) = (place.clone(), asked.clone());
+            Box::new(move |peer| match &wanted.serial_number {
+                Some(ours) if *ours != peer.serial => Err(other_serial(place, ours, peer, "the rig file names it")),
+                _ if peer.wiring_hash != wanted.wiring_hash => Err(other_wiring(place, &wanted, peer.wiring_hash)),
+                _ => Ok(()),
+            })
+        };
         let mut client = Self::meet(way, hash, judge).await?;
-        if client.identity.wiring_hash != hash {
-            let limits = client.identity.limits;
-            let theirs_is = format!(
-                " ({} sites, {} couplings, {} inputs, {} outputs)",
-                limits.sites, limits.couplings, limits.inputs, limits.outputs
-            );
-            let error = other_wiring(client.place().to_owned(), &wanted, client.identity.wiring_hash, theirs_is);
-            client.leave().await;
-            return Err(error);
-        }
         client.wanted = Some(wanted);
         Ok(client)
     }
@@ -141,16 +138,19 @@ impl Client {
     /// # Errors
     /// [`DeviceError`] if it is no device or of another version.
     pub async fn connect_any(way: Way, wiring_hash: u64) -> Result<Self, DeviceError> {
-        Self::meet(way, wiring_hash, Box::new(|_| Ok(()))).await
+        Self::meet(way, wiring_hash, || Box::new(|_| Ok(()))).await
     }
 
-    async fn meet(way: Way, wiring_hash: u64, judge: Judge) -> Result<Self, DeviceError> {
-        let transport = way.open().await?;
-        let connection = Connection::open(transport, wiring_hash, judge).await.map_err(|refused| refused.error)?;
-        let mut session = Session::new(connection, way.place().to_owned());
-        let identity = match session.ask("identify", Command::Identify, Identity::of).await {
-            Ok(identity) => identity,
-            Err(trouble) => return Err(hopeless(&session, trouble)),
+    async fn meet(way: Way, wiring_hash: u64, judge: impl Fn() -> Judge) -> Result<Self, DeviceError> {
+        let started = Instant::now();
+        let (session, identity) = loop {
+            match Self::first_words(&way, wiring_hash, judge()).await {
+                // A line that was cut in the middle of it, or a device that has not noticed yet that its last host left.
+                Err(DeviceError::Lost { .. } | DeviceError::TurnedAway { .. }) if started.elapsed() < FIRST_CONTACT => {
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                }
+                done => break done?,
+            }
         };
         Ok(Self {
             way,
@@ -167,6 +167,16 @@ impl Client {
             resumed: false,
             rearmed: 0,
         })
+    }
+
+    async fn first_words(way: &Way, wiring_hash: u64, judge: Judge) -> Result<(Session, Identity), DeviceError> {
+        let transport = way.open().await?;
+        let connection = Connection::open(transport, wiring_hash, judge).await.map_err(|refused| refused.error)?;
+        let mut session = Session::new(connection, way.place().to_owned());
+        match session.ask("identify", Command::Identify, Identity::of).await {
+            Ok(identity) => Ok((session, identity)),
+            Err(trouble) => Err(hopeless(&session, trouble)),
+        }
     }
 
     /// From now on a lost connection is made again and what was under way goes on, until this asks for a stop: then
@@ -278,7 +288,7 @@ impl Client {
     /// plan's run number is the client's, whatever is given.
     ///
     /// # Errors
-    /// If the shots' ids do not ascend, the device refuses the plan or is lost for good; [`DeviceError::Interrupted`].
+    /// If the shots' ids do not ascend, results of the batch before were not retired, the device refuses the plan or is lost for good; [`DeviceError::Interrupted`].
     pub async fn batch(&mut self, plan: Plan, shots: Vec<ShotOrder>) -> Result<Batch<'_>, DeviceError> {
         let mut last = self.delivered_through;
         for &ShotOrder { id, .. } in &shots {
@@ -287,8 +297,9 @@ impl Client {
             }
             last = id;
         }
+        self.check_retired()?;
         let plan = Plan { run: self.run, ..plan };
-        self.work = Some(Work::new(plan, shots));
+        self.work = Some(Work::new(plan, shots, &self.identity.limits));
         if let Err(trouble) = self.session.order("plan", Command::Plan(plan)).await {
             // Ends with the plan in force.
             self.overcome(trouble).await?;
@@ -296,12 +307,20 @@ impl Client {
         Ok(Batch::new(self))
     }
 
+    /// Results that wait on the device would be forgotten by what counts its slots.
+    pub(super) fn check_retired(&self) -> Result<(), DeviceError> {
+        let through = self.work.as_ref().and_then(Work::unretired);
+        through.map_or(Ok(()), |through| Err(DeviceError::NotRetired { through }))
+    }
+
     /// All shots up to this one are safe with us.
     ///
     /// # Errors
     /// If the device is lost for good; [`DeviceError::Interrupted`].
     pub async fn retire(&mut self, through: ShotId) -> Result<(), DeviceError> {
-        self.retired_through = self.retired_through.max(through.min(self.delivered_through));
+        // What was not handed out is not safe with anybody.
+        let through = through.min(self.delivered_through);
+        self.retired_through = self.retired_through.max(through);
         if let Some(work) = &mut self.work {
             work.retire(through);
         }
@@ -312,15 +331,16 @@ impl Client {
         }
     }
 
-    /// Drops whatever is queued; shots in progress are discarded.
+    /// Drops whatever is queued, in progress, or finished and not handed out.
     ///
     /// # Errors
     /// If the device is lost for good; [`DeviceError::Interrupted`].
     pub async fn abort(&mut self) -> Result<(), DeviceError> {
         self.work = None;
-        self.order("abort", Command::Abort).await?;
-        self.session.forget_early();
-        Ok(())
+        match self.drop_everything().await {
+            Ok(()) => Ok(()),
+            Err(trouble) => self.overcome(trouble).await,
+        }
     }
 
     /// Leaves everything as it is, once everything sent has arrived.
@@ -363,13 +383,12 @@ pub(super) fn other_serial(place: String, ours: &str, peer: &Peer, why: &'static
     DeviceError::OtherDevice { place, ours: named(ours), theirs: named(&peer.serial), why }
 }
 
-pub(super) fn other_wiring(place: String, wanted: &Wanted, theirs: u64, theirs_is: String) -> DeviceError {
+pub(super) fn other_wiring(place: String, wanted: &Wanted, theirs: u64) -> DeviceError {
     DeviceError::Wiring {
         place,
         rig: wanted.rig.clone(),
         ours: wanted.wiring_hash,
-        ours_is: format!(" ({})", wanted.array),
+        ours_is: wanted.array.clone(),
         theirs,
-        theirs_is,
     }
 }

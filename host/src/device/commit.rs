@@ -24,6 +24,17 @@ impl Client {
     /// # Errors
     /// If the device refuses it or is lost for good; [`DeviceError::Interrupted`].
     pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
+        self.check_retired()?;
+        let limits = self.identity.limits;
+        let (couplings, fields) = (limits.couplings as usize, 2 * usize::from(limits.sites));
+        if (codes.couplings.len(), codes.fields.len()) != (couplings, fields) {
+            let (ours, theirs) = (codes.couplings.len(), couplings);
+            let what = format!(
+                "it says it has {theirs} couplings and {fields} field converters, not {ours} and {}",
+                codes.fields.len()
+            );
+            return Err(DeviceError::Protocol { what });
+        }
         let mut crc = Crc32c::new();
         crc.update(&bytes_of(&codes.couplings));
         crc.update(&bytes_of(&codes.fields));

@@ -40,8 +40,9 @@ impl Client {
         let total = self.identity.limits.couplings as usize + 2 * usize::from(self.identity.limits.sites);
         let mut sums = Sums::default();
         while sums.values.len() < total {
+            let asked = sums.values.len() as u32;
             let part = |report: &Report<'_>| match report {
-                Report::Contrast(Contrast { shots, left_out, saturated, sums, .. }) => {
+                Report::Contrast(Contrast { shots, left_out, saturated, first, sums }) if *first == asked => {
                     let unit = f64::from(1u32 << CONTRAST_FRACTION_BITS);
                     let words = sums.0.as_chunks::<4>().0.iter();
                     let values: Vec<f64> = words.map(|word| f64::from(i32::from_le_bytes(*word)) / unit).collect();
@@ -49,7 +50,7 @@ impl Client {
                 }
                 _ => None,
             };
-            let command = Command::Collect(sums.values.len() as u32);
+            let command = Command::Collect(asked);
             let (shots, left_out, saturated, values) = self.session.ask("collect", command, part).await?;
             if saturated {
                 return Err(protocol("a contrast sum did not fit its 32 bits: use smaller batches".into()));

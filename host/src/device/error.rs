@@ -115,8 +115,9 @@ pub enum DeviceError {
     },
     /// The device is wired otherwise than the rig file says.
     #[error(
-        "{place} is wired otherwise than rig `{rig}`: the rig file says {ours:016x}{ours_is}, the device {theirs:016x}\
-         {theirs_is}. Give the rig file that describes this device (geometry, size, terminals, converter bits and ranges)"
+        "{place} is wired otherwise than rig `{rig}`: the rig file says {ours:016x} ({ours_is}), the device {theirs:016x} \
+         (`xyloop device info --device {place}` says what it is). Give the rig file that describes this device (geometry, \
+         size, terminals, converter bits and ranges)"
     )]
     Wiring {
         /// Where.
@@ -129,8 +130,6 @@ pub enum DeviceError {
         ours_is: String,
         /// The device's.
         theirs: u64,
-        /// In words, if it said so.
-        theirs_is: String,
     },
     /// Another device than the one that is wanted.
     #[error(
@@ -168,6 +167,12 @@ pub enum DeviceError {
         id: ShotId,
         /// The one before it.
         last: ShotId,
+    },
+    /// A batch was begun while the device still holds results of the one before.
+    #[error("the results up to shot {through} are to be retired before the next batch begins")]
+    NotRetired {
+        /// The last one.
+        through: ShotId,
     },
     /// The connection ended.
     #[error("lost {place}: {reason}. Outputs go safe by themselves; start again when the device is back")]

@@ -4,10 +4,10 @@
 //! device come in over a bounded channel, messages from it leave over another one; a full channel is back-pressure,
 //! which the link passes on to the device.
 
-use std::{io, time::Duration};
+use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::{mpsc, oneshot},
     time::Instant,
 };
@@ -88,7 +88,8 @@ pub(super) async fn carry(mut transport: Transport, exchange: Exchange, ends: En
             let _ = farewell.send(End { cause, transport: works.then_some(transport) });
         }
         Err(error) => {
-            let works = matches!(error, DeviceError::NotADevice { .. });
+            // Opening a serial port again may reset the board; a socket to a machine that is gone has to be opened again.
+            let works = matches!(error, DeviceError::NotADevice { .. }) && transport.baud.is_some();
             let _ = first.send(Err(NotOpened { error, transport: works.then_some(transport) }));
         }
     }
@@ -156,6 +157,15 @@ impl Pump<'_> {
         let due = wakeup_us.map_or(longest, |at| Duration::from_micros(at.saturating_sub(self.now_us())));
         let (mut reader, mut writer) = tokio::io::split(transport);
         let buffer = &mut self.scratch[1];
+        // What the line takes at once is written first: a line that can always be read must not keep us from writing.
+        if !self.unwritten.is_empty() {
+            let now = poll_fn(|cx| Poll::Ready(Pin::new(&mut writer).poll_write(cx, &self.unwritten))).await;
+            match now {
+                Poll::Ready(Ok(length)) => drop(self.unwritten.drain(..length)),
+                Poll::Ready(Err(error)) => return Err(error.to_string()),
+                Poll::Pending => {}
+            }
+        }
         tokio::select! {
             biased;
             read = reader.read(buffer) => match read {

@@ -20,9 +20,12 @@ use super::{
 };
 
 /// Pause before the second attempt; doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Reasons of attempts that failed that are said, each once.
+const REASONS_SAID: usize = 8;
 
 /// What an attempt came to.
 enum Attempt {
@@ -46,6 +49,7 @@ impl Client {
     /// Makes a lost connection again if that was asked for; every other trouble is an error.
     pub(super) async fn overcome(&mut self, trouble: Trouble) -> Result<(), DeviceError> {
         match (trouble, &self.session.watch.stop) {
+            (Trouble::Lost(_), Some(stop)) if stop.is_set() => Err(DeviceError::Interrupted),
             (Trouble::Lost(end), Some(_)) => self.recover(end).await,
             (trouble, _) => Err(hopeless(&self.session, trouble)),
         }
@@ -64,6 +68,7 @@ impl Client {
         // Of the last session there was: the device may answer only at the second attempt.
         let mut forgotten = false;
         let mut pause = FIRST_PAUSE;
+        let mut said = Vec::new();
         loop {
             forgotten = line.forgotten.unwrap_or(forgotten);
             let attempt = tokio::select! {
@@ -85,7 +90,11 @@ impl Client {
                 Attempt::Refused(error) => return Err(error),
                 Attempt::Again(failed) => failed,
             };
-            tracing::debug!("not yet: {}", line.reason);
+            // Each reason once: the attempts themselves would fill a night.
+            if !said.contains(&line.reason) && said.len() < REASONS_SAID {
+                tracing::warn!("not yet: {}", line.reason);
+                said.push(line.reason.clone());
+            }
             tokio::select! {
                 biased;
                 () = stop.wait() => return Err(DeviceError::Interrupted),
@@ -138,7 +147,7 @@ impl Client {
             }
             if peer.wiring_hash != ours.wiring_hash {
                 return Err(match wanted {
-                    Some(wanted) => other_wiring(place, &wanted, peer.wiring_hash, String::new()),
+                    Some(wanted) => other_wiring(place, &wanted, peer.wiring_hash),
                     None => DeviceError::Protocol { what: "its wiring has changed".into() },
                 });
             }

@@ -97,6 +97,12 @@ impl Session {
         self.connection.close().await;
     }
 
+    /// Whether a command would be taken at once; a connection that ended takes it, to say so.
+    pub fn takes_more(&self) -> bool {
+        let outgoing = &self.connection.outgoing;
+        outgoing.is_closed() || outgoing.capacity() > 0
+    }
+
     /// Sends a command; its tag.
     pub async fn send(&mut self, command: Command<'_>) -> Result<u16, Trouble> {
         self.tag = if self.tag == u16::MAX { 1 } else { self.tag + 1 };

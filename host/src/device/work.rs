@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use xyloop_protocol::{
-    message::{self, Bytes, Plan, ReadOut, Segment, Shot},
+    message::{self, Bytes, Limits, Plan, ReadOut, Segment, Shot},
     origin::{Origin, PlanOrigin},
     units::{ShotId, Turn},
 };
@@ -36,6 +36,8 @@ pub(super) struct Work {
     origins: Vec<Origin>,
     /// Segments that end in an equilibrium.
     expected: Vec<u8>,
+    /// 16-bit words in the read-out of each.
+    words: usize,
     /// How many of the shots are with the device.
     sent: usize,
     /// How many results were handed out.
@@ -48,15 +50,20 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Nothing sent yet. The ids must ascend.
-    pub fn new(plan: Plan, orders: Vec<ShotOrder>) -> Self {
+    /// Nothing sent yet. The ids must ascend. `limits` says how many sites are read.
+    pub fn new(plan: Plan, orders: Vec<ShotOrder>, limits: &Limits) -> Self {
         let of_plan = PlanOrigin::new(&plan);
         let origins = orders.iter().map(|order| of_plan.of(&Words::of(order).shot(order))).collect();
         let is_read = |segment: &Segment| !matches!(segment, Segment::End | Segment::Kick);
         let expected = (0..).zip(&plan.segments).filter(|(_, segment)| is_read(segment)).map(|(at, _)| at).collect();
         let (sent, delivered, due) = (0, 0, 0);
+        let words = match plan.read_out {
+            ReadOut::Phases => usize::from(limits.sites),
+            ReadOut::Iq => 2 * usize::from(limits.sites),
+            ReadOut::Outputs | ReadOut::Contrast => usize::from(limits.outputs),
+        };
         let (partial, held) = (Vec::new(), VecDeque::new());
-        Self { plan, orders, origins, expected, sent, delivered, due, partial, held }
+        Self { plan, orders, origins, expected, words, sent, delivered, due, partial, held }
     }
 
     /// Twice the longest a shot can take on a rig, and something for the line and a device that shares its time.
@@ -95,6 +102,11 @@ impl Work {
     /// Whether every shot has run as far as this plan is concerned: nothing is to be awaited or sent.
     pub fn is_over(&self) -> bool {
         self.due == self.orders.len()
+    }
+
+    /// The last shot that the device still holds, if it holds any.
+    pub fn unretired(&self) -> Option<ShotId> {
+        self.held.back().copied()
     }
 
     /// Whether results are to be awaited.
@@ -183,7 +195,10 @@ impl Work {
         if self.expected.get(self.partial.len()) != Some(&segment) {
             return Err(protocol(format!("shot {shot}: segment {segment} came out of turn")));
         }
-        let words = equilibrium.data.as_u16s().ok_or_else(|| protocol("a read-out of an odd length".into()))?;
+        let length = equilibrium.data.0.len();
+        let words = equilibrium.data.as_u16s().filter(|words| words.len() == self.words).ok_or_else(|| {
+            protocol(format!("shot {shot}: a read-out of {length} bytes, not of {} words", self.words))
+        })?;
         self.partial.push(Equilibrium {
             segment,
             generation: equilibrium.generation,
@@ -255,7 +270,8 @@ mod tests {
 
     /// Shots 11 to 14, all of them sent.
     fn work(read_out: ReadOut) -> Work {
-        let mut work = Work::new(plan(read_out), (11..=14).map(order).collect());
+        let limits = Limits { sites: 1, outputs: 1, ..Limits::default() };
+        let mut work = Work::new(plan(read_out), (11..=14).map(order).collect(), &limits);
         while work.next_order(99).is_some() {
             work.mark_sent();
         }
@@ -300,6 +316,15 @@ mod tests {
         let mut work = self::work(ReadOut::Phases);
         assert!(matches!(run(&mut work, 12, false), Err(DeviceError::Order { expected: 11, got: 12 })));
         assert!(matches!(work.take(&equilibrium(11, 2), false), Err(DeviceError::Protocol { .. })), "segment 2 first");
+    }
+
+    #[test]
+    fn a_read_out_of_another_length_is_none() {
+        for data in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4]] {
+            let mut work = work(ReadOut::Phases);
+            let short = message::Equilibrium { data: Bytes(data), ..equilibrium(11, 1) };
+            assert!(matches!(work.take(&short, false), Err(DeviceError::Protocol { .. })), "{data:?}");
+        }
     }
 
     #[test]

@@ -4,12 +4,16 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::mpsc::{self, Sender},
     thread,
+    time::Duration,
 };
 
 use super::{
     outlet::{Writer, read_all},
     run::{Connection, Event},
 };
+
+/// Pause after a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A host that asks to be served. Dropping it turns it away.
 pub(super) struct Candidate {
@@ -40,7 +44,12 @@ impl Candidate {
 
 /// Presents hosts to the loop, each when the one before it was taken or turned away.
 pub(super) fn accept(listener: &TcpListener, events: &Sender<Event>) {
-    for (id, stream) in (1..).zip(listener.incoming().flatten()) {
+    for (id, stream) in (1..).zip(listener.incoming()) {
+        let Ok(stream) = stream else {
+            // Out of handles, perhaps: it would fail again at once.
+            thread::sleep(ACCEPT_PAUSE);
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let (asks, answered) = mpsc::channel();
         if events.send(Event::Asking(Candidate { stream, id, events: events.clone(), _asks: asks })).is_err() {
