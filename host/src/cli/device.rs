@@ -45,10 +45,11 @@ Examples:
   xyloop device trace line.pcap | grep BAD                                  what was damaged
   xyloop device trace line.pcap --json | jq 'select(.kind == \"Open\")'     the sessions' first frames
 
-Times count from the first record. Behind `|` are the messages that a frame completes (#: the tag of a request and its
-answer); they are named if the recording has the session's beginning. BAD frames come with the reason: crc, cobs (cut short), short, kind (unknown), long.
-The file is a classic pcap of link type 147 (USER0): each record is a byte for the direction (0 host to device) and
-the bytes that went over the line.")]
+Times count from the first record. Behind `|` are the messages that a frame completes (#: the tag of a request and its \
+answer); they are named if the recording has the session's beginning. BAD frames come with the reason: crc, cobs (cut \
+short), short, kind (unknown), long.
+The file is a classic pcap of link type 147 (USER0): each record is a byte for the direction (0 host to device) and the \
+bytes that went over the line.")]
     Trace(trace::Arguments),
 }
 

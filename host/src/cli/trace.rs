@@ -20,7 +20,7 @@ const MESSAGES_SHOWN: usize = 4;
 /// Reads a recording.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// What `xyloop sim serve --trace` recorded.
+    /// What `--trace` of another command recorded.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print one JSON object for each frame, and one with the summary.
@@ -47,7 +47,7 @@ impl fmt::Display for Unreadable {
         write!(f, "{}: {}", self.path.display(), self.error)?;
         match &self.error {
             TraceError::NotPcap { .. } | TraceError::OtherLinkType { .. } => {
-                f.write_str(". Give a file that `xyloop sim serve --trace FILE` wrote")
+                f.write_str(". Give a file that `--trace FILE` of another command wrote")
             }
             TraceError::Torn { .. } => f.write_str("; everything before is shown above"),
             _ => Ok(()),

@@ -30,8 +30,8 @@ Examples:
   xyloop train hil-config/iris.toml --set train.seed=3 --set train.epochs_max=500
   xyloop train hil-config/xor.toml --device /dev/serial/by-id/usb-Acme_table_0042-if00
 
-Ctrl-C ends the training after the shot in progress, with outputs safe and the log complete. When the device is lost
-(cable, power, a restart) the run waits until it is back and goes on; Ctrl-C ends the waiting, too.")]
+Ctrl-C ends the training after the shot in progress, with outputs safe and the log complete. \
+When the device is lost (cable, power, a restart) the run waits until it is back and goes on; Ctrl-C ends the waiting, too.")]
 pub struct Arguments {
     /// The experiment file.
     experiment: PathBuf,

@@ -74,7 +74,7 @@ impl Config {
             keepalive_us: 50_000,
             rto_min_us: 30_000,
             rto_initial_us: 200_000,
-            rto_max_us: 1_000_000,
+            rto_max_us: 300_000,
             open_interval_us: 100_000,
             start_offset: None,
             salt: 0,

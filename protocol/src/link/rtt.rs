@@ -27,14 +27,20 @@ impl RttEstimator {
         }
     }
 
-    /// A valid round trip was measured (RFC 6298, with gains 1/8 and 1/4).
+    /// A valid round trip was measured: RFC 6298, with gains 1/8 and 1/4 upwards, faster downwards.
     pub fn sample(&mut self, rtt_us: u64) {
         // A quarter of the range keeps every sum below inside 32 bits.
         let rtt = u32::try_from(rtt_us).unwrap_or(u32::MAX).min(u32::MAX / 16);
         self.doublings = 0;
         if let Some(smoothed) = self.smoothed_us {
-            self.variation_us = (3 * self.variation_us + smoothed.abs_diff(rtt)) / 4;
-            self.smoothed_us = Some((7 * smoothed + rtt) / 8);
+            if rtt < smoothed {
+                // One lost acknowledgement makes one round trip look long; it should not be believed for long.
+                self.variation_us = 3 * (self.variation_us / 4);
+                self.smoothed_us = Some(smoothed.midpoint(rtt));
+            } else {
+                self.variation_us = (3 * self.variation_us + smoothed.abs_diff(rtt)) / 4;
+                self.smoothed_us = Some((7 * smoothed + rtt) / 8);
+            }
         } else {
             self.smoothed_us = Some(rtt);
             self.variation_us = rtt / 2;
