@@ -2,18 +2,21 @@
 //! clock.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod bench;
+#[path = "../common/mod.rs"]
+mod common;
 mod others;
 
 use std::time::Duration;
 
-use bench::*;
+use common::{Bench, Cut, work::*};
 use tokio::time::Instant;
 use xyloop::device::{Client, DeviceError, ShotResult, Sums};
 use xyloop_protocol::message::{ReadOut, SafeCause, State};
 
 /// Shots of [`script`].
 const SHOTS: u64 = 14;
+/// Its nudges.
+const BOTH_WAYS: [i32; 2] = [200_000, -200_000];
 
 /// Two generations, three batches, retired as rows would be: the results in the order in which they were handed out.
 async fn script(client: &mut Client, results: &mut Vec<ShotResult>) -> Result<(), DeviceError> {
@@ -22,26 +25,15 @@ async fn script(client: &mut Client, results: &mut Vec<ShotResult>) -> Result<()
         if let Some(variant) = variant {
             generation = client.commit(&codes(variant)).await?;
         }
-        let mut batch = client.batch(plan(generation, ReadOut::Phases), orders(ids)).await?;
-        let (mut held, mut last) = (0, 0);
-        while let Some(result) = batch.next().await? {
-            (held, last) = (held + 1, result.id);
-            results.push(result);
-            if held == 2 {
-                batch.retire(last).await?;
-                held = 0;
-            }
-        }
-        if held > 0 {
-            batch.retire(last).await?;
-        }
+        let plan = plan(generation, &BOTH_WAYS, ReadOut::Phases);
+        run_batch(client, plan, orders(0, ids), 2, |result| results.push(result)).await?;
     }
     Ok(())
 }
 
 /// The script on a device to which this happens; and the device.
 async fn run(cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     bench.cut_after(cuts);
     let mut results = Vec::new();
@@ -52,7 +44,7 @@ async fn run(cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
 
 /// The script undisturbed: its results, and how many frames it takes.
 async fn undisturbed() -> (Vec<ShotResult>, usize) {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let before = bench.frames();
     let mut results = Vec::new();
@@ -97,10 +89,10 @@ async fn a_device_restarted_at_any_frame_costs_time_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn only_what_was_not_handed_out_runs_again_on_a_restarted_device() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
-    let mut batch = client.batch(plan(generation, ReadOut::Phases), orders(1..=8)).await.unwrap();
+    let mut batch = client.batch(plan(generation, &BOTH_WAYS, ReadOut::Phases), orders(0, 1..=8)).await.unwrap();
     let mut taken = 0;
     while taken < 6 {
         assert!(batch.next().await.unwrap().is_some());
@@ -123,7 +115,7 @@ async fn only_what_was_not_handed_out_runs_again_on_a_restarted_device() {
 #[tokio::test(start_paused = true)]
 async fn a_line_cut_again_while_it_is_made_anew_costs_time_and_nothing_else() {
     let (want, frames) = undisturbed().await;
-    let kinds = [Cut::HangUp, Cut::Reboot, Cut::Unplug, Cut::PowerCycle];
+    let kinds = Cut::ALL;
     for after in (0..frames).step_by(3) {
         for later in 0..14 {
             let (first, second) = (kinds[(after / 3) % 4], kinds[(later + after) % 4]);
@@ -136,13 +128,13 @@ async fn a_line_cut_again_while_it_is_made_anew_costs_time_and_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn cuts_and_restarts_on_a_bad_line_cost_time_and_nothing_else() {
     let (want, frames) = undisturbed().await;
-    let kinds = [Cut::HangUp, Cut::Reboot, Cut::Unplug, Cut::PowerCycle];
+    let kinds = Cut::ALL;
     for seed in 0..80_usize {
-        let bench = Bench::new(nine_sites());
+        let bench = Bench::start(nine_sites());
         let (mut client, _stop) = bench.client().await;
-        bench.set_faults(&format!(
-            "bit-error=2e-5,drop=0.05,insert=0.02,duplicate=0.1,reorder=0.1,truncate=0.02,seed={seed}"
-        ));
+        let faults =
+            format!("bit-error=2e-5,drop=0.05,insert=0.02,duplicate=0.1,reorder=0.1,truncate=0.02,seed={seed}");
+        bench.set_faults(&faults.parse().unwrap());
         let (first, second, third) = (seed * 13 % frames, seed * 7 % 40, seed * 11 % 60);
         bench.cut_after(&[(first, kinds[seed % 4]), (second, kinds[seed / 4 % 4]), (third, kinds[seed / 16 % 4])]);
         let mut results = Vec::new();
@@ -154,31 +146,25 @@ async fn cuts_and_restarts_on_a_bad_line_cost_time_and_nothing_else() {
 /// A batch with sums, and its sums.
 async fn with_sums(client: &mut Client) -> Result<(Vec<ShotResult>, Sums), DeviceError> {
     let generation = client.commit(&codes(3)).await?;
-    let mut batch = client.batch(plan(generation, ReadOut::Contrast), orders(1..=7)).await?;
+    let plan = plan(generation, &BOTH_WAYS, ReadOut::Contrast);
     let mut results = Vec::new();
-    while let Some(result) = batch.next().await? {
-        results.push(result);
-        if results.len() % 3 == 0 {
-            batch.retire(results[results.len() - 1].id).await?;
-        }
-    }
-    batch.retire(7).await?;
+    run_batch(client, plan, orders(0, 1..=7), 3, |result| results.push(result)).await?;
     let sums = client.collect().await?;
     Ok((results, sums))
 }
 
 #[tokio::test(start_paused = true)]
 async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let before = bench.frames();
     let want = with_sums(&mut client).await.unwrap();
     let frames = bench.frames() - before;
     assert_eq!((want.1.shots, want.1.left_out), (7, 0));
     assert!(want.1.values.iter().any(|value| value.abs() > 1e-3), "or there is nothing to compare");
-    for cut in [Cut::HangUp, Cut::Unplug, Cut::Reboot, Cut::PowerCycle] {
+    for cut in Cut::ALL {
         for after in 0..frames {
-            let bench = Bench::new(nine_sites());
+            let bench = Bench::start(nine_sites());
             let (mut client, _stop) = bench.client().await;
             bench.cut_after(&[(after, cut)]);
             let have = with_sums(&mut client).await.unwrap_or_else(|error| panic!("{cut:?} after {after}: {error}"));
@@ -190,7 +176,7 @@ async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_for_ever_for_a_silent_device_and_goes_on() {
     let (want, _) = undisturbed().await;
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let line = bench.clone();
     tokio::spawn(async move {
@@ -213,7 +199,7 @@ async fn a_run_waits_for_ever_for_a_silent_device_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_for_ever_for_a_device_that_is_away_and_goes_on() {
     let (want, frames) = undisturbed().await;
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     bench.cut_after(&[(frames / 2, Cut::PowerCycle)]);
     let line = bench.clone();
@@ -236,7 +222,7 @@ async fn a_run_waits_for_ever_for_a_device_that_is_away_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_suspended_host_finds_the_outputs_safe_and_goes_on() {
     let (want, _) = undisturbed().await;
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let line = bench.clone();
     tokio::spawn(async move {
@@ -258,7 +244,7 @@ async fn a_suspended_host_finds_the_outputs_safe_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_waiting_for_a_device_that_is_away_or_silent() {
     for silent in [false, true] {
-        let bench = Bench::new(nine_sites());
+        let bench = Bench::start(nine_sites());
         let (mut client, stop) = bench.client().await;
         let line = bench.clone();
         tokio::spawn(async move {

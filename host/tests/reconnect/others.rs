@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use xyloop::device::{Client, DeviceError, ShotResult, Wanted};
-use xyloop_lattice::{Geometry, Graph, Preset};
+use xyloop_lattice::Preset;
 use xyloop_protocol::{
     frame,
     link::{self, Link, Role},
@@ -11,11 +11,15 @@ use xyloop_protocol::{
 };
 use xyloop_sim::Description;
 
-use crate::{bench::*, script};
+use crate::{
+    BOTH_WAYS,
+    common::{Bench, Cut, work::*},
+    script,
+};
 
 #[tokio::test(start_paused = true)]
 async fn another_device_at_the_same_place_is_refused() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     bench.cut_after(&[(30, Cut::PowerCycle)]);
     bench.replace(Description { serial: "ten".into(), ..nine_sites() });
@@ -28,7 +32,7 @@ async fn another_device_at_the_same_place_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pinned_serial_number_is_required_from_the_first_exchange_on() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     for (serial, fits) in [("nine", true), ("ten", false)] {
         let wanted = Wanted { serial_number: Some(serial.into()), ..bench.wanted() };
         match Client::connect(bench.way(), wanted).await {
@@ -46,12 +50,11 @@ async fn a_pinned_serial_number_is_required_from_the_first_exchange_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_comes_back_wired_otherwise_is_refused() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let ours = bench.wanted().wiring_hash;
     bench.cut_after(&[(30, Cut::PowerCycle)]);
-    let graph = Graph::new(&Geometry::preset(Preset::Sq, 3, 3)).unwrap().with_terminals(&[3, 5], &[4]).unwrap();
-    bench.replace(Description { graph, ..nine_sites() });
+    bench.replace(Description { graph: graph(Preset::FourthSq), ..nine_sites() });
     let said = script(&mut client, &mut Vec::new()).await.unwrap_err().to_string();
     let theirs = bench.wanted().wiring_hash;
     for word in [&format!("{ours:016x}"), &format!("{theirs:016x}"), "rig `nine`"] {
@@ -61,7 +64,7 @@ async fn a_device_that_comes_back_wired_otherwise_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_another_host_took_over_is_left_to_it() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     client.commit(&codes(1)).await.unwrap();
     // Another host on the same line, as on a port that is not locked.
@@ -69,14 +72,18 @@ async fn a_device_that_another_host_took_over_is_left_to_it() {
     let [frame, receive, send] = &mut memory;
     let flight = vec![link::InFlight::default(); 16].leak();
     let mut other = Link::new(Role::Host, link::Storage { frame, receive, send, flight }, link::Config::host());
-    let mut heard = bench.tap();
+    bench.record();
+    let mut heard = 0;
     other.connect(77, &[], 0).unwrap();
     let mut buffer = vec![0; 4096];
     for now_us in [0, 1000] {
         let length = other.transmit(now_us, &mut buffer);
-        bench.inject(&buffer[..length]);
+        bench.play(Role::Host, &buffer[..length]);
         while other.session().is_none() {
-            other.receive(now_us, &heard.recv().await.unwrap());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let said = bench.recorded(Role::Device);
+            other.receive(now_us, &said[heard..]);
+            heard = said.len();
         }
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -86,23 +93,21 @@ async fn a_device_that_another_host_took_over_is_left_to_it() {
     assert_eq!(bench.opened(), 1);
     // The other host's session is the one in force.
     let length = other.transmit(2_000_000, &mut buffer);
-    bench.inject(&buffer[..length]);
+    bench.play(Role::Host, &buffer[..length]);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    while let Ok(bytes) = heard.try_recv() {
-        other.receive(2_000_000, &bytes);
-    }
+    other.receive(2_000_000, &bench.recorded(Role::Device)[heard..]);
     assert_eq!(other.session(), Some(77));
 }
 
 #[tokio::test(start_paused = true)]
 async fn results_of_another_run_under_the_same_ids_and_couplings_are_not_taken() {
     let want = {
-        let bench = Bench::new(nine_sites());
+        let bench = Bench::start(nine_sites());
         let (mut client, _stop) = bench.client().await;
         let generation = client.commit(&codes(1)).await.unwrap();
         results_of(&mut client, generation).await.unwrap()
     };
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     let other = bench.clone();
@@ -120,11 +125,8 @@ async fn results_of_another_run_under_the_same_ids_and_couplings_are_not_taken()
         assert_eq!(same, generation);
         second.abort().await.unwrap();
         second.retire(u64::MAX).await.unwrap();
-        let mut samples = orders(1..=4);
-        for order in &mut samples {
-            order.inputs[0].0 ^= 0x4000;
-        }
-        let mut batch = second.batch(plan(same, ReadOut::Phases), samples).await.unwrap();
+        let plan = plan(same, &BOTH_WAYS, ReadOut::Phases);
+        let mut batch = second.batch(plan, orders(1, 1..=4)).await.unwrap();
         while batch.next().await.unwrap().is_some() {}
         other.set_away(true);
         second.leave().await;
@@ -139,18 +141,15 @@ async fn results_of_another_run_under_the_same_ids_and_couplings_are_not_taken()
 }
 
 async fn results_of(client: &mut Client, generation: Generation) -> Result<Vec<ShotResult>, DeviceError> {
-    let mut batch = client.batch(plan(generation, ReadOut::Phases), orders(1..=6)).await?;
+    let plan = plan(generation, &BOTH_WAYS, ReadOut::Phases);
     let mut results = Vec::new();
-    while let Some(result) = batch.next().await? {
-        results.push(result);
-    }
-    batch.retire(6).await?;
+    run_batch(client, plan, orders(0, 1..=6), usize::MAX, |result| results.push(result)).await?;
     Ok(results)
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_being_told_to_reconnect_a_lost_line_is_an_error() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let mut client = Client::connect(bench.way(), bench.wanted()).await.unwrap();
     bench.cut_now(Cut::HangUp);
     let error = client.status().await.unwrap_err();
@@ -160,12 +159,12 @@ async fn without_being_told_to_reconnect_a_lost_line_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn ids_that_do_not_ascend_are_refused() {
-    let bench = Bench::new(nine_sites());
+    let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     results_of(&mut client, generation).await.unwrap();
     for ids in [vec![7, 7], vec![6, 7], vec![9, 8]] {
-        let refused = client.batch(plan(generation, ReadOut::Phases), orders(ids.clone())).await.err();
+        let refused = client.batch(plan(generation, &BOTH_WAYS, ReadOut::Phases), orders(0, ids.clone())).await.err();
         assert!(matches!(refused, Some(DeviceError::ShotIds { .. })), "{ids:?}");
     }
 }

@@ -3,12 +3,14 @@
 //! it may be taken for a result.
 
 use xyloop::device::ShotResult;
-use xyloop_protocol::{adversary::Faults, message::Plan};
+use xyloop_protocol::link::Role;
 
-use super::{
-    bad_line::Rig,
-    on_a_virtual_clock,
-    work::{batch, codes, connect, description, order, plan},
+use crate::{
+    common::{
+        Cut,
+        work::{codes, orders},
+    },
+    plan, run_batch, start_bench,
 };
 
 /// Shots of each batch.
@@ -19,8 +21,7 @@ const SHOTS: u64 = 20;
 enum Between {
     Nothing,
     NewGeneration,
-    Cut,
-    Reboot,
+    Lost(Cut),
     /// A host that is killed, and another one on the same start of the device with other shots of the same numbers.
     OtherHost,
     /// The same on a device that was restarted as well.
@@ -29,35 +30,30 @@ enum Between {
 
 /// The results of the second batch, and how many frames of other sessions the host has seen in it.
 async fn second_batch(between: Between, plays: bool) -> (Vec<ShotResult>, u64) {
-    let rig = Rig::start(description(), 10_000_000, &Faults::default());
-    let mut client = connect(&rig).await;
-    rig.record();
+    let bench = start_bench();
+    let (mut client, _) = bench.client().await;
+    bench.record();
     client.commit(&codes(1)).await.unwrap();
-    let first = batch(&mut client, (1..=SHOTS).map(|id| order(1, id)).collect(), |_| {}).await;
+    let first = run_batch(&mut client, 1, 1..=SHOTS, |_| {}).await;
     assert_eq!(first.len() as u64, SHOTS);
     let play = || {
-        if plays {
-            rig.replay();
+        for sender in [Role::Host, Role::Device].into_iter().filter(|_| plays) {
+            bench.play(sender, &bench.recorded(sender));
         }
     };
     let other_host = matches!(between, Between::OtherHost | Between::OtherHostAndReboot);
     match between {
         Between::Nothing | Between::NewGeneration => {}
-        Between::Cut => rig.cut(),
-        Between::Reboot => rig.reboot(),
+        Between::Lost(cut) => bench.cut_now(cut),
         Between::OtherHost | Between::OtherHostAndReboot => {
             // Killed in the middle of a batch: its results wait on the device.
-            let plan = Plan { generation: client.generation(), ..plan() };
-            let orders = (SHOTS + 1..=3 * SHOTS).map(|id| order(1, id)).collect();
-            let mut left_alone = client.batch(plan, orders).await.unwrap();
+            let plan = plan(client.generation());
+            let mut left_alone = client.batch(plan, orders(1, SHOTS + 1..=3 * SHOTS)).await.unwrap();
             assert!(left_alone.next().await.unwrap().is_some());
-            rig.cut();
+            bench.cut_now(if between == Between::OtherHost { Cut::Unplug } else { Cut::PowerCycle });
             drop(client);
-            if between == Between::OtherHostAndReboot {
-                rig.reboot();
-            }
             play();
-            client = connect(&rig).await;
+            (client, _) = bench.client().await;
         }
     }
     play();
@@ -67,27 +63,19 @@ async fn second_batch(between: Between, plays: bool) -> (Vec<ShotResult>, u64) {
     play();
     // Another host begins its numbers where the one before did; the same host goes on.
     let ids = if other_host { 1..=SHOTS } else { SHOTS + 1..=2 * SHOTS };
-    let results = batch(&mut client, ids.map(|id| order(2, id)).collect(), |_| play()).await;
+    let results = run_batch(&mut client, 2, ids, |_| play()).await;
     (results, client.figures().bad_frames)
 }
 
-#[test]
-fn what_was_valid_once_is_never_taken_for_a_result() {
-    on_a_virtual_clock(async {
-        for between in [
-            Between::Nothing,
-            Between::NewGeneration,
-            Between::Cut,
-            Between::Reboot,
-            Between::OtherHost,
-            Between::OtherHostAndReboot,
-        ] {
-            let (want, _) = second_batch(between, false).await;
-            assert_eq!(want.len() as u64, SHOTS);
-            let (have, foreign) = second_batch(between, true).await;
-            assert_eq!(have, want, "{between:?}");
-            let new_session = !matches!(between, Between::Nothing | Between::NewGeneration);
-            assert!(foreign > 0 || !new_session, "{between:?}: the record reached nobody");
-        }
-    });
+#[tokio::test(start_paused = true)]
+async fn what_was_valid_once_is_never_taken_for_a_result() {
+    let others = [Between::Nothing, Between::NewGeneration, Between::OtherHost, Between::OtherHostAndReboot];
+    for between in others.into_iter().chain(Cut::ALL.map(Between::Lost)) {
+        let (want, _) = second_batch(between, false).await;
+        assert_eq!(want.len() as u64, SHOTS);
+        let (have, foreign) = second_batch(between, true).await;
+        assert_eq!(have, want, "{between:?}");
+        let new_session = !matches!(between, Between::Nothing | Between::NewGeneration);
+        assert!(foreign > 0 || !new_session, "{between:?}: the record reached nobody");
+    }
 }

@@ -1,0 +1,93 @@
+//! The device at its end of the line: boots, computes at a pace on the virtual clock, restarts.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+use xyloop_protocol::{
+    link::Role,
+    message::{Counts, State},
+};
+use xyloop_sim::{Memory, board::Workers};
+
+use super::{bench::Shared, cable::News};
+
+/// Frames are written in pieces of at most this, in bytes.
+const PIECE: usize = 4096;
+/// Between two looks at the plant while shots run: their time passes on the virtual clock as well.
+const STEP: Duration = Duration::from_millis(1);
+
+/// Boots, runs until it restarts, and so on.
+pub async fn run(shared: Arc<Shared>) {
+    loop {
+        let (description, boot) = {
+            let mut world = shared.lock();
+            world.boots += 1;
+            (Arc::clone(&world.description), world.boots)
+        };
+        one_boot(&shared, &mut Memory::new(description, 1000 + boot)).await;
+    }
+}
+
+/// From a start of the device to the next one.
+async fn one_boot(shared: &Shared, memory: &mut Memory) {
+    let mut device = memory.device(Workers::Inline).expect("inline workers need no threads");
+    let mut buffer = vec![0; PIECE];
+    let (booted, earlier) = (Instant::now(), shared.lock().counts);
+    loop {
+        let line_us = shared.now_us();
+        let now_us = booted.elapsed().as_micros() as u64;
+        device.poll(now_us);
+        let due = {
+            let mut world = shared.lock();
+            let cable = &mut world.cable;
+            loop {
+                match cable.take_news() {
+                    News::None => {}
+                    News::HangUp => device.hang_up(),
+                    News::Reboot => return,
+                }
+                let Some(bytes) = cable.take(Role::Host, line_us) else { break };
+                device.receive(now_us, &bytes);
+                device.poll(now_us);
+            }
+            while cable.writable_at_us(Role::Device) <= line_us {
+                let length = device.transmit(now_us, &mut buffer);
+                if length == 0 {
+                    break;
+                }
+                cable.write(Role::Device, line_us, &buffer[..length]);
+                // There is room for more results now.
+                device.poll(now_us);
+            }
+            let writable = shared.at(cable.writable_at_us(Role::Device));
+            let wakeup = device.next_wakeup_us().map(|us| (booted + Duration::from_micros(us)).max(writable));
+            let arrival = cable.next_arrival_us(Role::Host).map(|us| shared.at(us));
+            let step = (device.state() == State::Running).then(|| Instant::now() + STEP);
+            world.state = device.state();
+            world.counts = sum(earlier, device.counts());
+            [wakeup, arrival, step].into_iter().flatten().min()
+        };
+        let asleep = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shared.changed.notified() => {}
+            () = asleep => {}
+        }
+    }
+}
+
+fn sum(a: Counts, b: Counts) -> Counts {
+    Counts {
+        shots_begun: a.shots_begun + b.shots_begun,
+        shots_finished: a.shots_finished + b.shots_finished,
+        shots_discarded: a.shots_discarded + b.shots_discarded,
+        equilibria: a.equilibria + b.equilibria,
+        reads: a.reads + b.reads,
+        deadman: a.deadman + b.deadman,
+    }
+}
