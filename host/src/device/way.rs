@@ -100,6 +100,7 @@ impl Way {
                     .map_err(|_| no_listener(format!("no answer within {CONNECT_TIMEOUT:?}")))?
                     .map_err(|error| no_listener(error.to_string()))?;
                 let _ = stream.set_nodelay(true);
+                notice_a_dead_peer(&stream);
                 Transport::new(Stream::Tcp(stream), place, None)
             }
             Kind::Serial { path, baud } => {
@@ -118,6 +119,17 @@ impl Way {
         })
     }
 }
+
+/// A machine that is gone without a word (no power, no cable) says nothing ever again: the connection ends when it has not
+/// acknowledged what we send for this long. A process that is only stopped is not meant: its machine acknowledges.
+#[cfg(target_os = "linux")]
+fn notice_a_dead_peer(stream: &TcpStream) {
+    let milliseconds = u32::try_from(CONNECT_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn notice_a_dead_peer(_: &TcpStream) {}
 
 fn open_serial(path: &Path, baud: u32) -> Result<SerialStream, DeviceError> {
     use tokio_serial::ErrorKind;

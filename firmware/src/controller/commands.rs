@@ -1,0 +1,185 @@
+//! What the Controller makes of commands: which it takes, which it refuses and why.
+
+use xyloop_protocol::{
+    message::{self, Command, Generation, Plan, ReadOut, Reason, Refusal, Request, SafeCause},
+    origin::PlanOrigin,
+    units::DacCode,
+};
+
+use super::{Controller, MOST_OUTPUTS_WITH_CONTRAST, Outputs, REPLY_ROOM, answers::Answer};
+use crate::{
+    board::Board,
+    settle,
+    shot::{equilibria_of, kept_bytes},
+};
+
+impl<B: Board> Controller<'_, B> {
+    pub(super) fn take_commands(&mut self, now_us: u64) {
+        let buffer = core::mem::take(&mut self.message_in);
+        // Of a host that has left, its last words count; nobody waits for an answer.
+        let has_left = self.link.session().is_none();
+        while has_left || self.link.send_room() >= REPLY_ROOM.max(self.sizes.message()) {
+            let Some(length) = self.link.front().map(<[u8]>::len) else { break };
+            if self.link.receive_message(buffer).is_none() {
+                // Longer than was announced: it would block everything behind it.
+                self.link.pop();
+                self.answer(0, &Answer::refused(Reason::Malformed, length as u64), now_us);
+                continue;
+            }
+            let bytes = buffer.get(..length).unwrap_or_default();
+            let (tag, answer) = match message::decode::<Request<'_>>(bytes) {
+                Some(Request { command, .. }) if has_left && !is_farewell(&command) => continue,
+                Some(request) => (request.tag, self.handle(&request.command, now_us)),
+                None => (0, Answer::refused(Reason::Malformed, length as u64)),
+            };
+            self.answer(tag, &answer, now_us);
+        }
+        self.message_in = buffer;
+    }
+
+    fn handle(&mut self, command: &Command<'_>, now_us: u64) -> Answer {
+        let refuse_if_busy = |pending: usize| {
+            if pending > 0 { Err(Refusal { reason: Reason::Busy, detail: pending as u64 }) } else { Ok(()) }
+        };
+        let pending = self.shots.slots.counts().0;
+        if let Some(fault) = self.fault {
+            let allowed = [Command::Identify, Command::Status, Command::Clear, Command::Safe].contains(command)
+                || matches!(command, Command::Retire(_));
+            if !allowed {
+                return Answer::refused(Reason::Faulted, fault as u64);
+            }
+        }
+        let done: Result<(), Refusal> = match command {
+            Command::Identify => return Answer::Identity,
+            Command::Status => return Answer::Status,
+            Command::Collect(first) => {
+                return match refuse_if_busy(pending) {
+                    Ok(()) => Answer::Contrast(*first),
+                    Err(refusal) => Answer::Refused(refusal),
+                };
+            }
+            Command::Retire(through) => {
+                self.shots.slots.retire(*through);
+                return Answer::Nothing;
+            }
+            Command::Shot(shot) => match self.queue(shot) {
+                Ok(()) => return Answer::Nothing,
+                Err(refusal) => Err(refusal),
+            },
+            Command::Stage(stage) => self.check_codes(stage).and_then(|()| self.generations.stage(stage)),
+            Command::Commit(generation) => {
+                refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).and_then(|()| {
+                    // A plan names the generation its shots are for.
+                    self.plan = self.plan.filter(|plan| plan.generation == *generation);
+                    self.latch(now_us)
+                })
+            }
+            Command::Arm(generation) => self.arm(*generation, now_us),
+            Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| self.check(plan)).map(|()| {
+                self.plan = Some(*plan);
+                self.origin = PlanOrigin::new(plan);
+                self.shots.contrast.reset();
+            }),
+            Command::Abort => {
+                self.shots.discard(&mut self.counts);
+                self.shots.slots.drop_unfinished();
+                // Shots that were dropped may be in the contrast sums: only a new plan starts them again.
+                self.plan = None;
+                if self.outputs == Outputs::Latched {
+                    // Puts the trained fields back; what a replica was started for is not asked for any more.
+                    self.latch(now_us)
+                } else {
+                    Ok(())
+                }
+            }
+            Command::Safe => {
+                self.go_safe(SafeCause::Asked);
+                self.announce = false;
+                Ok(())
+            }
+            Command::Clear => {
+                if self.fault.take().is_some() {
+                    self.outputs = Outputs::Safe(SafeCause::Cleared);
+                }
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => Answer::Done,
+            Err(refusal) => Answer::Refused(refusal),
+        }
+    }
+
+    fn queue(&mut self, shot: &message::Shot<'_>) -> Result<(), Refusal> {
+        // Shots that were on their way when the deadman came wait in the queue until the host arms the device again.
+        if !matches!(self.outputs, Outputs::Latched | Outputs::Safe(SafeCause::Deadman)) {
+            return Err(Refusal { reason: Reason::NotReady, detail: 0 });
+        }
+        if self.plan.is_none() {
+            return Err(Refusal { reason: Reason::NoPlan, detail: 0 });
+        }
+        self.shots.slots.push(shot, self.origin.of(shot))
+    }
+
+    fn arm(&mut self, generation: Generation, now_us: u64) -> Result<(), Refusal> {
+        match self.generations.current() {
+            Some(current) if current == generation => {
+                if self.outputs == Outputs::Latched {
+                    Ok(())
+                } else {
+                    self.latch(now_us)
+                }
+            }
+            current => {
+                let detail = u64::from(current.map_or(0, |current| current.number));
+                Err(Refusal { reason: Reason::WrongGeneration, detail })
+            }
+        }
+    }
+
+    /// A code beyond its converter's range would mean something else on every board.
+    fn check_codes(&self, stage: &message::Stage<'_>) -> Result<(), Refusal> {
+        let converters = &self.who.wiring.converters;
+        let bits = match stage.block {
+            message::Block::Couplings => converters.coupling_bits,
+            message::Block::Fields => converters.field_bits,
+        };
+        let top = DacCode::max(bits).0;
+        match stage.codes.as_u16s().map(|mut codes| codes.any(|code| code > top)) {
+            Some(true) => Err(Refusal { reason: Reason::OutOfRange, detail: top.into() }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, plan: &Plan) -> Result<(), Refusal> {
+        let bad = |detail: usize| Refusal { reason: Reason::BadPlan, detail: detail as u64 };
+        let current = self.generations.current();
+        if current != Some(plan.generation) {
+            let detail = u64::from(current.unwrap_or_default().number);
+            return Err(Refusal { reason: Reason::WrongGeneration, detail });
+        }
+        let equilibria = equilibria_of(&plan.segments).map_err(bad)?;
+        // A longer kick vector would be clipped per quadrature, and its direction with it.
+        let longest_kick =
+            DacCode::max(self.who.wiring.converters.field_bits).steps(self.who.wiring.converters.field_bits);
+        let kick_fits = plan.kick.duration_us > 0 && i32::from(plan.kick.range_steps) <= longest_kick;
+        if !settle::is_valid(&plan.settle) || !(1..=64).contains(&plan.reads) || !kick_fits {
+            return Err(bad(255));
+        }
+        let can_sum = self.shots.contrast.is_offered() && self.sizes.outputs <= MOST_OUTPUTS_WITH_CONTRAST;
+        if plan.read_out == ReadOut::Contrast && !can_sum {
+            return Err(bad(255));
+        }
+        let bytes = equilibria * kept_bytes(plan.read_out, self.sizes.sites, self.sizes.outputs);
+        if bytes > self.shots.slots.result_bytes() {
+            let detail = self.shots.slots.result_bytes() as u64;
+            return Err(Refusal { reason: Reason::OutOfRange, detail });
+        }
+        Ok(())
+    }
+}
+
+/// What a host may say and leave without waiting for the answer. Nothing that would drive an output.
+fn is_farewell(command: &Command<'_>) -> bool {
+    matches!(command, Command::Safe | Command::Retire(_))
+}
