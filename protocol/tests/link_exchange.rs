@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{Faults, Sizes, World, exchange, link};
+use common::{Harm, Sizes, World, exchange, link};
+use xyloop_protocol::adversary::Faults;
 use xyloop_protocol::link::{Config, Role};
 
 const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096, flight: 64 };
@@ -44,18 +45,19 @@ fn every_message_exactly_once_whatever_the_line_does() {
         Sizes { payload: 64, receive: 7, send: 5, flight: 64 },
         Sizes { payload: 1024, receive: 1500, send: 3, flight: 64 },
     ];
-    let all =
-        Faults { drop: 0.02, duplicate: 0.02, bit: 1e-5, truncate: 0.01, hole: 0.01, jitter_us: 3_000, reorder: false };
+    let much = Faults { drop: 0.02, duplicate: 0.02, bit_error: 1e-5, truncate: 0.01, burst: 0.01, ..Faults::NONE };
+    let more = Faults { drop: 0.1, duplicate: 0.1, bit_error: 3e-5, truncate: 0.05, burst: 0.05, ..Faults::NONE };
+    let late = |faults, jitter_us, overtaking| Harm { faults, jitter_us, overtaking };
     let faults = [
-        Faults::NONE,
-        Faults { drop: 0.2, ..Faults::NONE },
-        Faults { duplicate: 0.3, ..Faults::NONE },
-        Faults { bit: 1e-4, ..Faults::NONE },
-        Faults { truncate: 0.1, hole: 0.1, ..Faults::NONE },
-        Faults { jitter_us: 30_000, ..Faults::NONE },
-        Faults { jitter_us: 10_000, reorder: true, ..Faults::NONE },
-        all,
-        Faults { drop: 0.1, duplicate: 0.1, bit: 3e-5, truncate: 0.05, hole: 0.05, jitter_us: 20_000, reorder: true },
+        Faults::NONE.into(),
+        Faults { drop: 0.2, ..Faults::NONE }.into(),
+        Faults { duplicate: 0.3, ..Faults::NONE }.into(),
+        Faults { bit_error: 1e-4, ..Faults::NONE }.into(),
+        Faults { truncate: 0.1, burst: 0.1, ..Faults::NONE }.into(),
+        late(Faults::NONE, 30_000, false),
+        late(Faults::NONE, 10_000, true),
+        late(much, 3_000, false),
+        late(more, 20_000, true),
     ];
     let mut seed = 100;
     for &host in &sizes {
@@ -83,7 +85,7 @@ fn every_message_exactly_once_whatever_the_line_does() {
 fn offsets_wrap_at_two_to_the_32() {
     for start in [u32::MAX, u32::MAX - 1, u32::MAX - 3_000, 0x7FFF_FFFF, 0x8000_0000 - 5_000] {
         let near = |config: Config| Config { start_offset: Some(start), ..config };
-        let fault = Faults { drop: 0.03, duplicate: 0.03, bit: 1e-5, ..Faults::NONE };
+        let fault = Faults { drop: 0.03, duplicate: 0.03, bit_error: 1e-5, ..Faults::NONE };
         let mut world = World::with(
             link(Role::Host, MIDDLE, near(Config::host())),
             link(Role::Device, MIDDLE, near(Config::device())),
@@ -125,7 +127,7 @@ fn an_unplugged_line_costs_time_only() {
 #[test]
 fn back_pressure_neither_loses_nor_dead_locks() {
     for seed in 0..40 {
-        let fault = if seed % 2 == 0 { Faults::NONE } else { Faults { drop: 0.3, bit: 1e-5, ..Faults::NONE } };
+        let fault = if seed % 2 == 0 { Faults::NONE } else { Faults { drop: 0.3, bit_error: 1e-5, ..Faults::NONE } };
         let sizes = [MIDDLE, Sizes { payload: 100, receive: 90, send: 300, flight: 64 }][seed as usize / 2 % 2];
         let mut world = World::new(sizes, sizes, 921_600, 300, fault, seed);
         world.connect(77);
@@ -182,37 +184,4 @@ fn goodput_on_a_clean_line() {
     println!("goodput device -> host: {:.1} % of the line, {:?}", share * 100.0, world.device.counters());
     assert!(share >= 0.92, "{share}");
     assert_eq!(world.device.counters().resends, 0);
-}
-
-/// What faults cost; a figure to watch, with a floor well below it.
-#[test]
-fn goodput_table() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
-    for (payload, fault, floor) in [
-        (1024, Faults::NONE, 0.92),
-        (1024, Faults { drop: 0.001, ..Faults::NONE }, 0.85),
-        (1024, Faults { drop: 0.01, ..Faults::NONE }, 0.6),
-        (1024, Faults { bit: 1e-6, ..Faults::NONE }, 0.6),
-        (1024, Faults { bit: 1e-5, ..Faults::NONE }, 0.2),
-        (256, Faults { bit: 1e-5, ..Faults::NONE }, 0.3),
-        (48, Faults { bit: 1e-5, ..Faults::NONE }, 0.3),
-    ] {
-        let mut world = World::new(big, big, 921_600, 300, fault, 1);
-        world.out = 1100;
-        world.device.set_payload_limit(payload);
-        world.connect(1);
-        let body = vec![0x5A; 600];
-        let (start, mut received) = (world.now_us, 0u64);
-        while world.now_us < start + 20_000_000 {
-            while world.device.send(&body).is_ok() {}
-            world.step(start + 20_000_000);
-            while let Some(front) = world.host.front() {
-                received += front.len() as u64;
-                world.host.pop();
-            }
-        }
-        let share = received as f64 / (92_160.0 * 20.0);
-        println!("payload {payload:5} drop {:.3} bit {:.0e}: {:.1} %", fault.drop, fault.bit, share * 100.0);
-        assert!(share >= floor, "{payload} {fault:?} {share}");
-    }
 }

@@ -5,7 +5,8 @@
 
 mod common;
 
-use common::{Faults, Rng, Sizes, World, drain, feed, link};
+use common::{Harm, Rng, Sizes, World, drain, feed, link};
+use xyloop_protocol::adversary::Faults;
 use xyloop_protocol::link::{Config, Role, State};
 
 fn sizes(rng: &mut Rng) -> Sizes {
@@ -16,19 +17,19 @@ fn sizes(rng: &mut Rng) -> Sizes {
     Sizes { payload: up_to(rng, 10), receive: 2 + up_to(rng, 14), send: 2 + up_to(rng, 14), flight: 1 + up_to(rng, 7) }
 }
 
-fn faults(rng: &mut Rng) -> Faults {
+fn harm(rng: &mut Rng) -> Harm {
     let some = |rng: &mut Rng, most: f64| {
         if rng.chance(0.5) { most * rng.below(1000) as f64 / 1000.0 } else { 0.0 }
     };
-    Faults {
+    let faults = Faults {
         drop: some(rng, 0.25),
         duplicate: some(rng, 0.25),
-        bit: some(rng, 1e-4),
+        bit_error: some(rng, 1e-4),
         truncate: some(rng, 0.1),
-        hole: some(rng, 0.1),
-        jitter_us: [0, 1_000, 30_000, 2_000_000][rng.below(4)],
-        reorder: rng.chance(0.4),
-    }
+        burst: some(rng, 0.1),
+        ..Faults::NONE
+    };
+    Harm { faults, jitter_us: [0, 1_000, 30_000, 2_000_000][rng.below(4)], overtaking: rng.chance(0.4) }
 }
 
 fn soak(seed: u64) {
@@ -40,7 +41,7 @@ fn soak(seed: u64) {
     };
     let (a, b) = (near_wrap(&mut rng, Config::host()), near_wrap(&mut rng, Config::device()));
     let (host, device) = (sizes(&mut rng), sizes(&mut rng));
-    let fault = faults(&mut rng);
+    let fault = harm(&mut rng);
     let (baud, delay) = ([9_600, 115_200, 3_000_000][rng.below(3)], [10, 1_000, 40_000][rng.below(3)]);
     let context = format!("seed {seed} {host:?} {device:?} {fault:?} {baud} {delay}");
     let mut world = World::with(link(Role::Host, host, a), link(Role::Device, device, b), baud, delay, fault, seed);

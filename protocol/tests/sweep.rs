@@ -10,8 +10,8 @@ mod common;
 
 use std::fmt::Write as _;
 
-use common::{Faults, Sizes, World, message};
-use xyloop_protocol::{frame, link::Link};
+use common::{Sizes, World, message};
+use xyloop_protocol::{adversary::Faults, frame, link::Link};
 
 const BAUD: u64 = 921_600;
 /// Virtual time that each row runs for.
@@ -53,7 +53,7 @@ impl Fate {
 
 fn row(bit: f64, drop: f64, payload: usize, window: usize, seed: u64) -> String {
     let sizes = Sizes { payload, receive: window, send: window, flight: 256 };
-    let faults = Faults { drop, bit, ..Faults::NONE };
+    let faults = Faults { bit_error: bit, drop, ..Faults::NONE };
     let mut world = World::new(sizes, sizes, BAUD, 500, faults, seed);
     world.out = frame::encoded_len(payload).max(frame::encoded_len(128));
     // A UART with little memory in front of it.

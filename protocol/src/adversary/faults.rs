@@ -62,21 +62,8 @@ pub struct Faults {
 }
 
 impl Default for Faults {
-    /// No faults.
     fn default() -> Self {
-        Self {
-            bit_error: 0.0,
-            drop: 0.0,
-            insert: 0.0,
-            duplicate: 0.0,
-            reorder: 0.0,
-            truncate: 0.0,
-            burst: 0.0,
-            stall: 0.0,
-            stall_ms: DEFAULT_STALL_MS,
-            disconnect: 0.0,
-            seed: DEFAULT_SEED,
-        }
+        Self::NONE
     }
 }
 
@@ -85,6 +72,21 @@ const RATES: [&str; 9] =
     ["bit-error", "drop", "insert", "duplicate", "reorder", "truncate", "burst", "stall", "disconnect"];
 
 impl Faults {
+    /// A line without faults.
+    pub const NONE: Self = Self {
+        bit_error: 0.0,
+        drop: 0.0,
+        insert: 0.0,
+        duplicate: 0.0,
+        reorder: 0.0,
+        truncate: 0.0,
+        burst: 0.0,
+        stall: 0.0,
+        stall_ms: DEFAULT_STALL_MS,
+        disconnect: 0.0,
+        seed: DEFAULT_SEED,
+    };
+
     /// Whether nothing can go wrong.
     pub fn is_none(&self) -> bool {
         self.rates().iter().all(|&rate| rate.is_nan() || rate <= 0.0)

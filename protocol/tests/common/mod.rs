@@ -3,7 +3,7 @@
 
 pub mod frames;
 
-use xyloop_protocol::adversary;
+use xyloop_protocol::adversary::{self, Faults};
 use xyloop_protocol::link::{Config, InFlight, Link, Role, State, Storage};
 
 /// `SplitMix64`: small, seeded, the same everywhere.
@@ -42,36 +42,18 @@ impl Rng {
     }
 }
 
-/// Probabilities are per frame, `bit` per bit.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    pub drop: f64,
-    pub duplicate: f64,
-    pub bit: f64,
-    pub truncate: f64,
-    /// A span of bytes in the middle is lost.
-    pub hole: f64,
-    /// Up to that much extra delay, in microseconds; arrivals keep their order unless `reorder`.
+/// What a line does to what is written to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Harm {
+    pub faults: Faults,
+    /// Up to that much extra delay, in microseconds; arrivals keep their order unless `overtaking`.
     pub jitter_us: u64,
-    pub reorder: bool,
+    pub overtaking: bool,
 }
 
-impl Faults {
-    pub const NONE: Self =
-        Self { drop: 0.0, duplicate: 0.0, bit: 0.0, truncate: 0.0, hole: 0.0, jitter_us: 0, reorder: false };
-}
-
-impl Faults {
-    fn of_the_box(self, seed: u64) -> adversary::Faults {
-        adversary::Faults {
-            drop: self.drop,
-            duplicate: self.duplicate,
-            bit_error: self.bit,
-            truncate: self.truncate,
-            burst: self.hole,
-            seed,
-            ..adversary::Faults::default()
-        }
+impl From<Faults> for Harm {
+    fn from(faults: Faults) -> Self {
+        Self { faults, jitter_us: 0, overtaking: false }
     }
 }
 
@@ -82,9 +64,10 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(sender: Role, baud: u64, delay_us: u64, faults: Faults, seed: u64) -> Self {
-        let mut line = adversary::Line::new(baud, delay_us, &faults.of_the_box(seed), sender);
-        (line.jitter_us, line.overtaking) = (faults.jitter_us, faults.reorder);
+    pub fn new(sender: Role, baud: u64, delay_us: u64, harm: impl Into<Harm>, seed: u64) -> Self {
+        let Harm { faults, jitter_us, overtaking } = harm.into();
+        let mut line = adversary::Line::new(baud, delay_us, &Faults { seed, ..faults }, sender);
+        (line.jitter_us, line.overtaking) = (jitter_us, overtaking);
         Self { line, record: None }
     }
 
@@ -140,13 +123,13 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(host: Sizes, device: Sizes, baud: u64, delay_us: u64, faults: Faults, seed: u64) -> Self {
+    pub fn new(host: Sizes, device: Sizes, baud: u64, delay_us: u64, harm: impl Into<Harm>, seed: u64) -> Self {
         Self::with(
             link(Role::Host, host, Config::host()),
             link(Role::Device, device, Config::device()),
             baud,
             delay_us,
-            faults,
+            harm,
             seed,
         )
     }
@@ -156,15 +139,16 @@ impl World {
         device: Link<'static>,
         baud: u64,
         delay_us: u64,
-        faults: Faults,
+        harm: impl Into<Harm>,
         seed: u64,
     ) -> Self {
+        let harm = harm.into();
         Self {
             now_us: 1_000,
             host,
             device,
-            up: Line::new(Role::Host, baud, delay_us, faults, seed),
-            down: Line::new(Role::Device, baud, delay_us, faults, seed),
+            up: Line::new(Role::Host, baud, delay_us, harm, seed),
+            down: Line::new(Role::Device, baud, delay_us, harm, seed),
             out: 2048,
         }
     }
