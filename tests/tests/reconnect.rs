@@ -85,8 +85,11 @@ fn ctrl_c_ends_the_waiting_for_a_device_and_keeps_what_was_measured() {
         served.process.kill();
         let said = training.wait_for_stderr("trying to reconnect");
         assert!(said.contains(&format!("lost {place}")) && said.contains("Ctrl-C stops"), "{said}");
+        let why = training.wait_for_stderr("not yet: ");
+        assert!(why.contains(&place), "{why}");
         training.interrupt();
         let done = training.finish().expect_code(1);
+        assert_eq!(done.stderr.matches("trying to reconnect").count(), 1, "not after the stop: {done}");
         assert!(done.stdout.contains("interrupted after") && done.stdout.contains("outputs are safe"), "{done}");
         let [run] = &bench.runs()[..] else { panic!("{done}") };
         let stop = run.stop();

@@ -272,3 +272,49 @@ async fn a_stop_ends_waiting_for_a_device_that_is_away_or_silent() {
         assert!(before.elapsed() <= Duration::from_secs(5), "{silent}: leaving took {:?}", before.elapsed());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_cut_in_the_first_contact_is_opened_again() {
+    for after in 0..6 {
+        for cut in [Cut::HangUp, Cut::PowerCycle] {
+            let bench = Bench::start(nine_sites());
+            bench.cut_after(&[(after, cut)]);
+            let client = Client::connect(bench.way(), bench.wanted()).await;
+            assert!(client.is_ok(), "{cut:?} after {after}: {:?}", client.err());
+        }
+    }
+    // But not for ever: there is no run yet.
+    let bench = Bench::start(nine_sites());
+    bench.cut_after(&[(1, Cut::HangUp); 200]);
+    let started = Instant::now();
+    assert!(matches!(
+        Client::connect(bench.way(), bench.wanted()).await,
+        Err(DeviceError::Lost { .. } | DeviceError::TurnedAway { .. })
+    ));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_are_retired_before_the_next_batch_and_only_what_was_handed_out() {
+    let bench = Bench::start(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    let generation = client.commit(&codes(1)).await.unwrap();
+    let all_phases = plan(generation, &[], ReadOut::Phases);
+    let mut batch = client.batch(all_phases, orders(0, 1..=6)).await.unwrap();
+    for _ in 0..3 {
+        assert!(batch.next().await.unwrap().is_some());
+    }
+    // An id beyond what was handed out must not cost the shots behind it.
+    batch.retire(100).await.unwrap();
+    bench.cut_now(Cut::HangUp);
+    let mut ids = Vec::new();
+    while let Some(result) = batch.next().await.unwrap() {
+        ids.push(result.id);
+    }
+    assert_eq!(ids, [4, 5, 6]);
+    let early = client.batch(all_phases, orders(0, 7..=8)).await.map(drop);
+    assert!(matches!(early, Err(DeviceError::NotRetired { through: 6 })), "{early:?}");
+    assert!(matches!(client.commit(&codes(2)).await, Err(DeviceError::NotRetired { through: 6 })));
+    client.retire(6).await.unwrap();
+    assert!(client.batch(all_phases, orders(0, 7..=8)).await.unwrap().next().await.unwrap().is_some());
+}
