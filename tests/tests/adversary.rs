@@ -98,7 +98,7 @@ fn what_is_no_recording_is_refused() {
     other_link.extend([1, 0, 0, 0]);
     std::fs::write(bench.path().join("ethernet.pcap"), other_link).unwrap();
     for (file, words) in [
-        (text.as_str(), &["no pcap file", "sim serve --trace"][..]),
+        (text.as_str(), &["no pcap file", "`--trace FILE` of another command"][..]),
         ("ethernet.pcap", &["link type 1", "147"]),
         ("absent.pcap", &["absent.pcap", "No such file"]),
     ] {
