@@ -19,31 +19,31 @@ pub struct Request<'a> {
 /// What a host can ask of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub enum Command<'a> {
-    /// Who are you? Answer: [`Report::Identity`].
+    /// Who are you? Answer: [`Report::Identity`](super::Report::Identity).
     Identify,
-    /// How are you? Answer: [`Report::Status`].
+    /// How are you? Answer: [`Report::Status`](super::Report::Status).
     Status,
-    /// Codes `first ..` of a block of the generation to come. Answer: [`Report::Done`].
+    /// Codes `first ..` of a block of the generation to come. Answer: [`Report::Done`](super::Report::Done).
     #[serde(borrow)]
     Stage(Stage<'a>),
-    /// Latch what was staged, if its CRC is right. Answer: [`Report::Done`].
+    /// Latch what was staged, if its CRC is right. Answer: [`Report::Done`](super::Report::Done).
     Commit(Generation),
-    /// Latch the committed generation again after a safe state. Answer: [`Report::Done`].
+    /// Latch the committed generation again after a safe state. Answer: [`Report::Done`](super::Report::Done).
     Arm(Generation),
-    /// How the shots that follow are to be run. Answer: [`Report::Done`].
+    /// How the shots that follow are to be run. Answer: [`Report::Done`](super::Report::Done).
     Plan(Plan),
     /// One shot to queue. No answer but its equilibria (or a refusal).
     #[serde(borrow)]
     Shot(Shot<'a>),
     /// All shots up to and including this id are safe with the host: forget them. No answer.
     Retire(ShotId),
-    /// Contrast sums from coupling `first` on. Answer: [`Report::Contrast`].
+    /// Contrast sums from coupling `first` on. Answer: [`Report::Contrast`](super::Report::Contrast).
     Collect(u32),
-    /// Drop queued shots; the ones in progress are discarded. Answer: [`Report::Done`].
+    /// Drop queued shots; the ones in progress are discarded. Answer: [`Report::Done`](super::Report::Done).
     Abort,
-    /// Outputs to the safe table. Answer: [`Report::Done`].
+    /// Outputs to the safe table. Answer: [`Report::Done`](super::Report::Done).
     Safe,
-    /// Clear a latched fault (the device stays safe). Answer: [`Report::Done`].
+    /// Clear a latched fault (the device stays safe). Answer: [`Report::Done`](super::Report::Done).
     Clear,
 }
 

@@ -26,10 +26,10 @@ pub enum Report<'a> {
     Done,
     /// Not done.
     Refused(Refusal),
-    /// Answer to [`Command::Identify`].
+    /// Answer to [`Command::Identify`](super::Command::Identify).
     #[serde(borrow)]
     Identity(Identity<'a>),
-    /// Answer to [`Command::Status`].
+    /// Answer to [`Command::Status`](super::Command::Status).
     Status(Status),
     /// One settled and read state.
     #[serde(borrow)]
