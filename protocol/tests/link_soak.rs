@@ -87,7 +87,8 @@ fn soak(seed: u64) {
 #[test]
 fn random_worlds() {
     let count = std::env::var("XYLOOP_SOAK").ok().and_then(|v| v.parse().ok()).unwrap_or(400);
-    for seed in 0..count {
+    // 7686: tiny frames, and more gaps than the receiver can name; only the first missing one can be taken then.
+    for seed in (0..count).chain([7686]) {
         soak(seed);
     }
 }

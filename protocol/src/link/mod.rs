@@ -41,7 +41,8 @@
 //! every range it holds beyond `ack`, see [`early`](self). The sender keeps a record of every Data frame in flight, in
 //! the order of sending; a frame that has not arrived although one sent after it has is lost, and only its bytes are
 //! sent again, see [`send`](self). If nothing is heard for the resend time-out, only the *last* frame in flight is
-//! repeated: its arrival shows what else was lost, and a time-out that was merely too short costs one frame.
+//! repeated: its arrival shows what else was lost, and a time-out that was merely too short costs one frame. If that was
+//! in vain, the first missing one is: the only one that a peer has a place for in any case.
 //!
 //! *Frame size.* From the largest that both ends take down to 32 bytes of payload, as the measured losses advise, see
 //! [`sizer`](self); [`Link::set_payload_limit`] bounds it for slow lines.

@@ -176,10 +176,14 @@ impl<'a> SendStream<'a> {
         (len > 0 && !crumb).then_some(Segment { at: self.highest, len, again: None })
     }
 
-    /// The newest frame in flight, to be sent again when nothing was heard for too long: if it arrives, everything sent
-    /// before it that did not is known to be lost. If all are known to be lost, there is nothing to find out.
-    pub fn probe(&self, payload: usize) -> Option<Segment> {
-        self.records().iter().rposition(|frame| !frame.lost).and_then(|index| self.again(index, payload))
+    /// A frame in flight, to be sent again when nothing was heard for too long: if it arrives, everything sent before it
+    /// that did not is known to be lost. At first the newest one; if that was in `vain`, the one with the lowest offset:
+    /// a peer without a place for one more early range cannot take any other. If all are known to be lost, there is
+    /// nothing to find out.
+    pub fn probe(&self, payload: usize, vain: bool) -> Option<Segment> {
+        let mut in_flight = self.records().iter().enumerate().filter(|(_, frame)| !frame.lost);
+        let chosen = if vain { in_flight.min_by_key(|(_, frame)| frame.at) } else { in_flight.next_back() };
+        chosen.and_then(|(index, _)| self.again(index, payload))
     }
 
     /// A frame's bytes once more, cut to `payload`, or joined with lost ones that follow.

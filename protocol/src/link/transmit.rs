@@ -161,7 +161,7 @@ impl Engine<'_> {
         }
         if self.probe_due {
             // With nothing to repeat (the peer has no room, say) an empty frame asks for an acknowledgement.
-            let probe = self.send.probe(writer.most(self.probe_payload()));
+            let probe = self.send.probe(writer.most(self.probe_payload()), self.rtt.time_outs() > 1);
             if self.write_data(writer, probe) {
                 self.probe_due = false;
                 if let Some(probe) = probe {
