@@ -21,8 +21,9 @@
 //! ```
 //!
 //! Per-site slices have one entry per site of the [`Graph`], per-coupling slices one per entry of
-//! [`Graph::couplings`]. Results carry the same bits on every platform and instruction set, whatever the other lanes of
-//! an ensemble hold: no fused multiply-add, no system `sin`/`cos`, a fixed order of summation.
+//! [`Graph::couplings`]. Results carry the same bits on every machine with fused multiply-add (x86-64 since 2013, every
+//! aarch64), whatever the other lanes of an ensemble hold and however many threads there are: no system `sin`/`cos`, a
+//! fixed order of summation. On older x86-64 they agree to rounding ([`Isa::is_fused`]).
 //!
 //! # Use
 //!

@@ -1,4 +1,5 @@
-//! Bit for bit: a lane does not depend on its neighbours or its place, nor the result on the instruction set.
+//! Bit for bit: a lane does not depend on its neighbours or its place, nor the result on the instruction set, as long as
+//! it fuses; one that does not ends in the same equilibria.
 // Exact results are compared exactly.
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_range_loop, clippy::doc_markdown)]
 
@@ -108,14 +109,24 @@ fn a_lane_depends_on_itself_alone() {
 }
 
 #[test]
-fn every_instruction_set_gives_the_same_bits() {
+fn every_fused_instruction_set_gives_the_same_bits_and_any_other_the_same_equilibria() {
     for preset in [Preset::FourthSq, Preset::Sq] {
         let (graph, network, placed) = setting(preset);
         let all: Vec<_> =
-            Isa::available().into_iter().map(|isa| (isa.name(), trace(&graph, &network, &placed, isa))).collect();
-        println!("compared: {:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
-        for (name, traced) in &all[1..] {
-            assert!(*traced == all[0].1, "{name} differs from baseline");
+            Isa::available().into_iter().map(|isa| (isa, trace(&graph, &network, &placed, isa))).collect();
+        let Some((_, fused)) = all.iter().find(|(isa, _)| isa.is_fused()) else { return };
+        for (isa, traced) in &all {
+            if isa.is_fused() {
+                assert!(traced == fused, "{}", isa.name());
+                continue;
+            }
+            for (ours, theirs) in traced.iter().flatten().zip(fused.iter().flatten()) {
+                assert_eq!(ours.1.at_rest, theirs.1.at_rest);
+                for (a, b) in ours.0.iter().zip(&theirs.0) {
+                    let apart = (f64::from_bits(*a) - f64::from_bits(*b)).abs();
+                    assert!(apart < 1e-8, "{}: {apart}", isa.name());
+                }
+            }
         }
     }
 }
@@ -123,6 +134,10 @@ fn every_instruction_set_gives_the_same_bits() {
 /// Pins the bits across platforms and releases: a change here changes every recorded run.
 #[test]
 fn bits_are_pinned() {
+    if !Isa::best().is_fused() {
+        println!("skipped: this machine has no fused multiply-add");
+        return;
+    }
     let (graph, network, placed) = setting(Preset::FourthSq);
     // FNV-1a over all states.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -134,4 +149,4 @@ fn bits_are_pinned() {
     assert_eq!(hash, PINNED, "{hash:#x}");
 }
 
-const PINNED: u64 = 0xe900_ebd4_465b_7a20;
+const PINNED: u64 = 0x0411_fb37_6f5a_6dd2;

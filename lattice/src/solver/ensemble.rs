@@ -1,6 +1,7 @@
 //! [`Ensemble`]: up to [`LANES`] samples that share a network's couplings, each with its own fields, clamped phases,
 //! state, and what is known about where it will come to rest. Also the solvers' report and scratch memory.
 
+use super::conjugate::Krylov;
 use super::envelope::Tile;
 use super::isa::Isa;
 use super::kernels::{Bound, Fold, Force, Phasors};
@@ -67,6 +68,8 @@ pub struct Ensemble {
     field_x: Vec<Lanes>,
     field_y: Vec<Lanes>,
     clamp: Vec<Lanes>,
+    /// Sines and cosines of the clamped phases.
+    pub(crate) clamp_phasors: Vec<SinCos>,
     pub(crate) free: Vec<u32>,
     clamped: Vec<u32>,
     sites: usize,
@@ -82,10 +85,15 @@ pub(crate) struct Workspace {
     pub(crate) stage: Vec<Lanes>,
     pub(crate) stage_before: Vec<Lanes>,
     pub(crate) phasors: Vec<SinCos>,
-    pub(crate) linear: Vec<SinCos>,
     pub(crate) trial: Vec<Lanes>,
     pub(crate) right: Vec<Lanes>,
     pub(crate) tiles: Vec<Tile>,
+    /// Where a new factor is made before it replaces the lanes that asked for it.
+    pub(crate) fresh_tiles: Vec<Tile>,
+    /// Which lanes of `tiles` hold a positive definite factor from a state near by.
+    pub(crate) factored: [bool; LANES],
+    /// For networks whose factor would be too large.
+    pub(crate) krylov: Option<Box<Krylov>>,
 }
 
 impl Ensemble {
@@ -108,14 +116,17 @@ impl Ensemble {
                 stage: lanes(),
                 stage_before: lanes(),
                 phasors: vec![SinCos::ZERO; free],
-                linear: vec![SinCos::ZERO; free],
                 trial: lanes(),
                 right: vec![Lanes::ZERO; network.envelope.padded()],
                 tiles: Vec::new(),
+                fresh_tiles: Vec::new(),
+                factored: [false; LANES],
+                krylov: None,
             },
             field_x: lanes(),
             field_y: lanes(),
             clamp: vec![Lanes::ZERO; network.clamped.len()],
+            clamp_phasors: vec![SinCos::ZERO; network.clamped.len()],
             free: network.free.clone(),
             clamped: network.clamped.clone(),
             sites: network.sites,
@@ -167,6 +178,7 @@ impl Ensemble {
         self.check(phases);
         store(&mut self.phase, lane, &self.free, phases);
         self.rest[lane] = Rest::Unknown;
+        self.work.factored[lane] = false;
     }
 
     /// Reads a lane's state, one phase per site in radians, unwrapped; clamped sites give their clamped phase.
@@ -229,6 +241,7 @@ impl Ensemble {
         self.isa.run(Fold {
             links: &network.clamp_links,
             clamp: &self.clamp,
+            clamp_phasors: &mut self.clamp_phasors,
             field_x: &self.field_x,
             field_y: &self.field_y,
             static_x: &mut self.static_x,

@@ -46,6 +46,11 @@ impl Envelope {
         self.start.last().copied().unwrap_or(0)
     }
 
+    /// Multiplications of a factorisation, about.
+    pub(crate) fn work(&self) -> usize {
+        self.first.iter().enumerate().map(|(pair, first)| (2 * pair + 2 - first).pow(2)).sum()
+    }
+
     /// Rows including padding.
     pub(crate) fn padded(&self) -> usize {
         2 * self.first.len()
@@ -87,8 +92,8 @@ impl Kernel for Assemble<'_> {
                 let j = self.column[entry] as usize;
                 let w = self.weight[entry];
                 let (sin_j, cos_j) = (V::load(&self.at[j].sin), V::load(&self.at[j].cos));
-                a = a + V::splat(w) * cos_j;
-                b = b + V::splat(w) * sin_j;
+                a = V::splat(w).mul_add(cos_j, a);
+                b = V::splat(w).mul_add(sin_j, b);
                 // Each direction of a coupling contributes half: directed couplings give the symmetric part.
                 let half = V::splat(-0.5 * w) * (cos * cos_j + sin * sin_j);
                 let slot = if j < i {
@@ -140,17 +145,17 @@ impl Kernel for Factor<'_> {
                 for (x, y) in left.iter().zip(right) {
                     let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
                     let (y0, y1) = (V::load(&y[0]), V::load(&y[1]));
-                    sum[0][0] = sum[0][0] - x0 * y0;
-                    sum[0][1] = sum[0][1] - x1 * y0;
-                    sum[1][0] = sum[1][0] - x0 * y1;
-                    sum[1][1] = sum[1][1] - x1 * y1;
+                    sum[0][0] = x0.mul_sub_from(y0, sum[0][0]);
+                    sum[0][1] = x1.mul_sub_from(y0, sum[0][1]);
+                    sum[1][0] = x0.mul_sub_from(y1, sum[1][0]);
+                    sum[1][1] = x1.mul_sub_from(y1, sum[1][1]);
                 }
                 let inverse = [V::load(&other[at_other][0]), V::load(&other[at_other + 1][1])];
                 let below = V::load(&other[at_other][1]);
                 for r in 0..2 {
                     let x = sum[0][r] * inverse[0];
                     x.store(&mut mine[at_mine][r]);
-                    ((sum[1][r] - x * below) * inverse[1]).store(&mut mine[at_mine + 1][r]);
+                    (x.mul_sub_from(below, sum[1][r]) * inverse[1]).store(&mut mine[at_mine + 1][r]);
                 }
             }
             let diagonal = 2 * i - first;
@@ -159,13 +164,13 @@ impl Kernel for Factor<'_> {
             let mut second = V::load(&mine[diagonal + 1][1]);
             for x in &mine[..diagonal] {
                 let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
-                pivot = pivot - x0 * x0;
-                below = below - x0 * x1;
-                second = second - x1 * x1;
+                pivot = x0.mul_sub_from(x0, pivot);
+                below = x0.mul_sub_from(x1, below);
+                second = x1.mul_sub_from(x1, second);
             }
             let inverse = one / pivot.sqrt();
             below = below * inverse;
-            second = second - below * below;
+            second = below.mul_sub_from(below, second);
             smallest = smallest.min(pivot).min(second);
             check = check + (pivot + second);
             inverse.store(&mut mine[diagonal][0]);
@@ -200,13 +205,13 @@ impl Kernel for Solve<'_> {
             let (mut a, mut b) = (V::load(&rest[0]), V::load(&rest[1]));
             for (tile, x) in row.iter().zip(&done[first..]) {
                 let x = V::load(x);
-                a = a - V::load(&tile[0]) * x;
-                b = b - V::load(&tile[1]) * x;
+                a = V::load(&tile[0]).mul_sub_from(x, a);
+                b = V::load(&tile[1]).mul_sub_from(x, b);
             }
             let diagonal = 2 * i - first;
             a = a * V::load(&row[diagonal][0]);
             a.store(&mut rest[0]);
-            ((b - V::load(&row[diagonal][1]) * a) * V::load(&row[diagonal + 1][1])).store(&mut rest[1]);
+            (V::load(&row[diagonal][1]).mul_sub_from(a, b) * V::load(&row[diagonal + 1][1])).store(&mut rest[1]);
         }
         for i in (0..envelope.first.len()).rev() {
             let first = envelope.first[i];
@@ -214,11 +219,11 @@ impl Kernel for Solve<'_> {
             let (before, rest) = self.x.split_at_mut(2 * i);
             let diagonal = 2 * i - first;
             let b = V::load(&rest[1]) * V::load(&row[diagonal + 1][1]);
-            let a = (V::load(&rest[0]) - V::load(&row[diagonal][1]) * b) * V::load(&row[diagonal][0]);
+            let a = V::load(&row[diagonal][1]).mul_sub_from(b, V::load(&rest[0])) * V::load(&row[diagonal][0]);
             a.store(&mut rest[0]);
             b.store(&mut rest[1]);
             for (tile, x) in row.iter().zip(&mut before[first..]) {
-                (V::load(x) - (V::load(&tile[0]) * a + V::load(&tile[1]) * b)).store(x);
+                V::load(&tile[0]).mul_sub_from(a, V::load(&tile[1]).mul_sub_from(b, V::load(x))).store(x);
             }
         }
     }

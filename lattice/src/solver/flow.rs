@@ -12,6 +12,7 @@ use super::ensemble::{Ensemble, LaneReport, Rest};
 use super::lanes::{LANES, Lanes, Mask};
 use super::network::Network;
 use super::stepping::{Judge, Start, Step};
+use super::{Solver, forever};
 use crate::math::cube_root;
 
 /// How exactly the flow is followed.
@@ -36,6 +37,34 @@ impl Default for FlowTolerance {
     /// What the twin uses: `atol` 1e-4.
     fn default() -> Self {
         Self { atol: 1e-4, ..Self::REFERENCE }
+    }
+}
+
+/// The flow as a [`Solver`]: followed until the residual is small.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flow {
+    /// How exactly.
+    pub tolerance: FlowTolerance,
+    /// max |force| at which a state counts as at rest.
+    pub residual: f64,
+}
+
+impl Flow {
+    /// The reference: local errors of 1e-9 rad, at rest at 1e-7.
+    pub const REFERENCE: Self = Self { tolerance: FlowTolerance::REFERENCE, residual: 1e-7 };
+}
+
+impl Solver for Flow {
+    fn name(&self) -> &'static str {
+        "flow"
+    }
+
+    fn tolerance(&self) -> String {
+        format!("step error {:e} rad, residual {:e}", self.tolerance.atol, self.residual)
+    }
+
+    fn settle(&self, network: &Network, ensemble: &mut Ensemble, lanes: [bool; LANES]) -> [LaneReport; LANES] {
+        settle(network, ensemble, &forever(lanes), &[self.residual; LANES], &self.tolerance)
     }
 }
 

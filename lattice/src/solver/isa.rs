@@ -1,11 +1,13 @@
 //! Run-time choice of the instruction set.
 //!
 //! A [`Kernel`] is generic over its registers and `inline(always)`; [`Isa::run`] compiles it three times, for the
-//! target's baseline, AVX2 and AVX-512F. No path fuses a multiplication with an addition, so all give the same bits
-//! (`tests/bits.rs`).
+//! target's baseline, AVX2 with FMA and AVX-512F. A multiplication followed by an addition is rounded once wherever the
+//! instruction set can: every path on every machine with such an instruction (x86-64 since 2013, every aarch64) gives the
+//! same bits (`tests/bits.rs`). Older x86-64 rounds twice, and agrees to rounding: emulating the instruction there would
+//! cost a library call per lane, fusing nowhere a third of the speed everywhere else.
 
 use super::lanes::Lanes;
-use super::vector::Vector;
+use super::vector::{BASELINE_IS_FUSED, Vector};
 
 /// An instruction set this machine has. Values exist only after detection, which is what makes running
 /// a kernel compiled for it sound.
@@ -28,7 +30,7 @@ impl Isa {
         let mut list = vec![Self(Level::Baseline)];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 list.push(Self(Level::Avx2));
             }
             if is_x86_feature_detected!("avx512f") {
@@ -41,6 +43,15 @@ impl Isa {
     /// The fastest instruction set this machine has (detected once, cached by the standard library).
     pub fn best() -> Self {
         Self::available().last().copied().unwrap_or(Self(Level::Baseline))
+    }
+
+    /// Whether multiplication and addition are rounded once: all such instruction sets give the same bits.
+    pub fn is_fused(self) -> bool {
+        match self.0 {
+            Level::Baseline => BASELINE_IS_FUSED,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 => true,
+        }
     }
 
     /// Its name for reports: `baseline`, `avx2` or `avx512f`.

@@ -11,6 +11,7 @@ use super::vector::{Vector, sin_cos};
 pub(crate) struct Fold<'a> {
     pub(crate) links: &'a [ClampLink],
     pub(crate) clamp: &'a [Lanes],
+    pub(crate) clamp_phasors: &'a mut [SinCos],
     pub(crate) field_x: &'a [Lanes],
     pub(crate) field_y: &'a [Lanes],
     pub(crate) static_x: &'a mut [Lanes],
@@ -24,12 +25,15 @@ impl Kernel for Fold<'_> {
     fn run<V: Vector>(self) {
         self.static_x.copy_from_slice(self.field_x);
         self.static_y.copy_from_slice(self.field_y);
+        for (clamp, phasor) in self.clamp.iter().zip(self.clamp_phasors.iter_mut()) {
+            phasor.set(sin_cos(V::load(clamp)));
+        }
         for link in self.links {
             let w = V::splat(link.weight);
-            let (sin, cos) = sin_cos(V::load(&self.clamp[link.clamped]));
+            let there = &self.clamp_phasors[link.clamped];
             let (x, y) = (&mut self.static_x[link.free], &mut self.static_y[link.free]);
-            (V::load(x) + w * cos).store(x);
-            (V::load(y) + w * sin).store(y);
+            w.mul_add(V::load(&there.cos), V::load(x)).store(x);
+            w.mul_add(V::load(&there.sin), V::load(y)).store(y);
         }
     }
 }
@@ -157,7 +161,23 @@ pub(crate) fn site_force<V: Vector>(
     local: [V; 3],
     phasors: &[SinCos],
 ) -> V {
-    let [mut a, mut b, torque] = local;
+    let [x, y, torque] = local;
+    let (a, b) = site_field(i, row_start, column, weight, [x, y], phasors);
+    let here = &phasors[i];
+    V::load(&here.cos).mul_add(b, V::load(&here.sin).mul_sub_from(a, torque))
+}
+
+/// The local field at one site: `local` plus Σ W (cos, sin) over its neighbours.
+#[inline(always)]
+pub(crate) fn site_field<V: Vector>(
+    i: usize,
+    row_start: &[usize],
+    column: &[u32],
+    weight: &[f64],
+    local: [V; 2],
+    phasors: &[SinCos],
+) -> (V, V) {
+    let [mut a, mut b] = local;
     let row = row_start[i]..row_start[i + 1];
     let (columns, weights) = (column[row.clone()].chunks_exact(2), weight[row].chunks_exact(2));
     let odd = columns.remainder().first().zip(weights.remainder().first());
@@ -166,17 +186,15 @@ pub(crate) fn site_force<V: Vector>(
     for (j, w) in columns.zip(weights) {
         let (first, second) = (&phasors[j[0] as usize], &phasors[j[1] as usize]);
         let (w, w2) = (V::splat(w[0]), V::splat(w[1]));
-        a = a + w * V::load(&first.cos);
-        b = b + w * V::load(&first.sin);
-        a2 = a2 + w2 * V::load(&second.cos);
-        b2 = b2 + w2 * V::load(&second.sin);
+        a = w.mul_add(V::load(&first.cos), a);
+        b = w.mul_add(V::load(&first.sin), b);
+        a2 = w2.mul_add(V::load(&second.cos), a2);
+        b2 = w2.mul_add(V::load(&second.sin), b2);
     }
     if let Some((&j, &w)) = odd {
         let there = &phasors[j as usize];
-        a = a + V::splat(w) * V::load(&there.cos);
-        b = b + V::splat(w) * V::load(&there.sin);
+        a = V::splat(w).mul_add(V::load(&there.cos), a);
+        b = V::splat(w).mul_add(V::load(&there.sin), b);
     }
-    (a, b) = (a + a2, b + b2);
-    let here = &phasors[i];
-    (V::load(&here.cos) * b - V::load(&here.sin) * a) + torque
+    (a + a2, b + b2)
 }

@@ -134,18 +134,19 @@ impl SinCos {
 #[cfg(test)]
 mod tests {
     use super::Lanes;
-    use crate::solver::vector::sin_cos;
+    use crate::solver::vector::{BASELINE_IS_FUSED, sin_cos};
 
     #[test]
-    fn lanes_and_scalar_sine_share_every_bit() {
+    fn lanes_and_scalar_sine_agree() {
+        // To the bit where neither fuses, to the last place where the lanes do.
+        let allowed = if BASELINE_IS_FUSED { 2.3e-16 } else { 0.0 };
         for step in -40_000..40_000 {
             let base = f64::from(step) * 0.037_1;
             let x = Lanes(std::array::from_fn(|l| base + l as f64 * 0.004_7));
             let (both_sin, both_cos) = sin_cos(x);
             for l in 0..8 {
                 let (sin, cos) = crate::math::sin_cos(x.0[l]);
-                assert_eq!(both_sin.0[l].to_bits(), sin.to_bits());
-                assert_eq!(both_cos.0[l].to_bits(), cos.to_bits());
+                assert!((both_sin.0[l] - sin).abs() <= allowed && (both_cos.0[l] - cos).abs() <= allowed);
             }
         }
     }

@@ -35,6 +35,8 @@ pub struct Network {
     pub(crate) row_start: Vec<usize>,
     pub(crate) column: Vec<u32>,
     pub(crate) weight: Vec<f64>,
+    /// The mean of both directions of each coupling: `weight` unless they differ.
+    pub(crate) mean_weight: Vec<f64>,
     pub(crate) clamp_links: Vec<ClampLink>,
     pub(crate) envelope: Envelope,
     places: Vec<Place>,
@@ -95,6 +97,7 @@ impl Network {
             sites,
             envelope: Envelope::new(&row_start, &column),
             weight: vec![0.0; column.len()],
+            mean_weight: vec![0.0; column.len()],
             clamped: graph.inputs().to_vec(),
             free,
             row_start,
@@ -127,6 +130,8 @@ impl Network {
                 Place::Free { into_i: a, into_j: b } => {
                     self.weight[a] = into_i[k];
                     self.weight[b] = into_j[k];
+                    let mean = 0.5 * (into_i[k] + into_j[k]);
+                    (self.mean_weight[a], self.mean_weight[b]) = (mean, mean);
                 }
                 Place::Clamped { link, into_i: receives } => {
                     self.clamp_links[link].weight = if receives { into_i[k] } else { into_j[k] };

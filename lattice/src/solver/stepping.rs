@@ -69,7 +69,8 @@ impl Kernel for Judge<'_> {
             let force = site_force(i, self.row_start, self.column, self.weight, local, self.phasors);
             let magnitude = force.abs();
             let moved = V::load(&self.phase[i]) - V::load(&self.stage[i]);
-            let error = (V::splat(0.8) * moved + weight_of_force * (V::load(&self.first_force[i]) + force)).abs();
+            let pull = weight_of_force * (V::load(&self.first_force[i]) + force);
+            let error = moved.mul_add(V::splat(0.8), pull).abs();
             residual = residual.max(magnitude);
             largest = largest.max(error);
             check = check + (magnitude + error);
@@ -140,11 +141,9 @@ impl Kernel for Step<'_> {
                 phase.store(&mut self.phase[i]);
                 first_force.store(&mut self.first_force[i]);
             }
-            let next = base * phase
-                + last * stage
-                + before * V::load(&self.stage_before[i])
-                + of_force * force
-                + first * first_force;
+            let before = before * V::load(&self.stage_before[i]);
+            let states = base.mul_add(phase, last.mul_add(stage, before));
+            let next = of_force.mul_add(force, first.mul_add(first_force, states));
             next.store(&mut self.stage_before[i]);
             self.phasors[i].set(sin_cos(next));
         }

@@ -14,6 +14,7 @@ use super::flow::{self, FlowTolerance, Goal};
 use super::lanes::LANES;
 use super::network::Network;
 use super::newton;
+use super::{Solver, forever};
 
 /// When the twin may jump, and how exact it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,6 +46,39 @@ impl Default for TwinTolerance {
             max_total_rad: 0.5,
             max_factor_bytes: 512 << 20,
         }
+    }
+}
+
+impl TwinTolerance {
+    fn newton(&self) -> newton::Limits {
+        newton::Limits {
+            residual: self.residual,
+            max_move_rad: self.max_move_rad,
+            max_total_rad: self.max_total_rad,
+            max_factor_bytes: self.max_factor_bytes,
+            chord_gain: 0.1,
+            old_factor: false,
+            rates: true,
+        }
+    }
+}
+
+/// The twin as a [`Solver`]: advanced without a time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Twin(pub TwinTolerance);
+
+impl Solver for Twin {
+    fn name(&self) -> &'static str {
+        "twin"
+    }
+
+    fn tolerance(&self) -> String {
+        let Self(TwinTolerance { flow, switch_residual, residual, .. }) = self;
+        format!("step error {:e} rad to residual {switch_residual:e}, then residual {residual:e}", flow.atol)
+    }
+
+    fn settle(&self, network: &Network, ensemble: &mut Ensemble, lanes: [bool; LANES]) -> [LaneReport; LANES] {
+        advance(network, ensemble, &forever(lanes), &self.0)
     }
 }
 
@@ -146,11 +180,11 @@ pub fn advance(
         if !candidates.contains(&true) {
             continue;
         }
-        let attempts = newton::attempt(network, ensemble, candidates, tolerance);
+        let attempts = newton::attempt(network, ensemble, candidates, &tolerance.newton());
         for l in (0..LANES).filter(|&l| candidates[l]) {
             let (report, attempt) = (&mut reports[l], attempts[l]);
-            report.passes += attempt.passes;
-            report.factorisations += attempt.factorisations;
+            report.passes += attempt.effort.passes;
+            report.factorisations += attempt.effort.factorisations;
             if !attempt.converged {
                 // The next try when another digit of the residual is gone.
                 courses[l] = Course::Seeking((0.1 * report.residual).max(tolerance.residual));

@@ -1,5 +1,6 @@
 //! [`Vector`]: eight lanes in registers, as the kernels compute with them. Portable here ([`Lanes`] itself), with
-//! intrinsics in [`super::x86`]. Every implementation rounds every operation as IEEE 754 says, so all agree bit for bit.
+//! intrinsics in [`super::x86`]. Every implementation rounds every operation as IEEE 754 says, so all that fuse agree bit
+//! for bit.
 #![allow(clippy::inline_always)]
 
 use super::lanes::{LANES, Lanes, Mask};
@@ -16,6 +17,10 @@ pub(crate) trait Vector:
     fn store(self, to: &mut Lanes);
     /// The same number in every lane.
     fn splat(value: f64) -> Self;
+    /// `self · factor + addend`, rounded once where [`super::isa::Isa::is_fused`].
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `minuend − self · factor`, rounded once where [`super::isa::Isa::is_fused`].
+    fn mul_sub_from(self, factor: Self, minuend: Self) -> Self;
     /// Magnitude.
     fn abs(self) -> Self;
     /// Square root.
@@ -31,26 +36,38 @@ pub(crate) trait Vector:
     fn turn(shifted: Self, sine: Self, cosine: Self) -> (Self, Self);
 }
 
-/// Sine and cosine: the operations of [`crate::math::sin_cos`] in the same order, so the same bits.
+/// Sine and cosine: the operations of [`crate::math::sin_cos`] in the same order, fused where the registers can.
 #[inline(always)]
 pub(crate) fn sin_cos<V: Vector>(x: V) -> (V, V) {
     let rounder = V::splat(ROUNDER);
-    let shifted = x * V::splat(TWO_OVER_PI) + rounder;
+    let shifted = x.mul_add(V::splat(TWO_OVER_PI), rounder);
     let turns = shifted - rounder;
-    let r = ((x - turns * V::splat(HALF_PI[0])) - turns * V::splat(HALF_PI[1])) - turns * V::splat(HALF_PI[2]);
+    let mut r = x;
+    for part in HALF_PI {
+        r = turns.mul_sub_from(V::splat(part), r);
+    }
     let z = r * r;
     let mut s = V::splat(SINE[5]);
     let mut c = V::splat(COSINE[5]);
     for k in (0..5).rev() {
-        s = s * z + V::splat(SINE[k]);
-        c = c * z + V::splat(COSINE[k]);
+        s = s.mul_add(z, V::splat(SINE[k]));
+        c = c.mul_add(z, V::splat(COSINE[k]));
     }
-    let sine = r + r * z * s;
+    let sine = (r * z).mul_add(s, r);
     let half = z * V::splat(0.5);
     let one = V::splat(1.0);
     let head = one - half;
-    let cosine = head + (((one - head) - half) + z * z * c);
+    let cosine = head + (z * z).mul_add(c, (one - head) - half);
     V::turn(shifted, sine, cosine)
+}
+
+/// Whether the target's baseline multiplies and adds in one instruction: every aarch64 does, an x86-64 build only if it
+/// was asked to. Without one, `f64::mul_add` would be a call of a library function per lane.
+pub(crate) const BASELINE_IS_FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
+#[inline(always)]
+fn scalar_mul_add(a: f64, b: f64, c: f64) -> f64 {
+    if BASELINE_IS_FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 impl Vector for Lanes {
@@ -65,6 +82,22 @@ impl Vector for Lanes {
     #[inline(always)]
     fn splat(value: f64) -> Self {
         Self([value; LANES])
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        let mut out = self.0;
+        for l in 0..LANES {
+            out[l] = scalar_mul_add(out[l], factor.0[l], addend.0[l]);
+        }
+        Self(out)
+    }
+    #[inline(always)]
+    fn mul_sub_from(self, factor: Self, minuend: Self) -> Self {
+        let mut out = self.0;
+        for l in 0..LANES {
+            out[l] = scalar_mul_add(-out[l], factor.0[l], minuend.0[l]);
+        }
+        Self(out)
     }
     #[inline(always)]
     fn abs(self) -> Self {

@@ -7,7 +7,7 @@
 //!
 //! Why it is sound: the intrinsics need nothing but the instruction set (loads and stores go through references to
 //! aligned values), and the two types are used only below [`run_avx2`] and [`run_avx512`], which only
-//! [`super::isa::Isa`] calls, after detection. No fused multiply-add is ever used.
+//! [`super::isa::Isa`] calls, after detection.
 #![allow(unsafe_code, clippy::inline_always, clippy::wildcard_imports)]
 
 use super::isa::Kernel;
@@ -27,8 +27,8 @@ pub(crate) struct Avx512(__m512d);
 /// Runs a kernel with AVX2.
 ///
 /// # Safety
-/// The machine must have AVX2.
-#[target_feature(enable = "avx2")]
+/// The machine must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
 pub(crate) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
@@ -89,6 +89,16 @@ impl Avx2 {
 
 impl Vector for Avx2 {
     #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_fmadd_pd(self.0, factor.0, addend.0), _mm256_fmadd_pd(self.1, factor.1, addend.1)) }
+    }
+    #[inline(always)]
+    fn mul_sub_from(self, factor: Self, minuend: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_fnmadd_pd(self.0, factor.0, minuend.0), _mm256_fnmadd_pd(self.1, factor.1, minuend.1)) }
+    }
+    #[inline(always)]
     fn load(from: &Lanes) -> Self {
         // SAFETY: eight aligned numbers behind the reference.
         unsafe { Self(_mm256_load_pd(from.0.as_ptr()), _mm256_load_pd(from.0[4..].as_ptr())) }
@@ -144,6 +154,16 @@ impl Vector for Avx2 {
 }
 
 impl Vector for Avx512 {
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm512_fmadd_pd(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    fn mul_sub_from(self, factor: Self, minuend: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm512_fnmadd_pd(self.0, factor.0, minuend.0)) }
+    }
     #[inline(always)]
     fn load(from: &Lanes) -> Self {
         // SAFETY: eight aligned numbers behind the reference.
