@@ -88,4 +88,12 @@ pub use energy::Cost;
 pub use geometry::{Geometry, GeometryError, Preset};
 pub use graph::{Graph, GraphError};
 pub use parameters::Parameters;
-pub use solver::{Ensemble, Isa, LANES, LaneReport, Lanes, Network, diffuse, flow, twin};
+pub use solver::{
+    Ensemble, Isa, LANES, LaneReport, Lanes, Network, Solver,
+    batch::Batch,
+    diffuse, flow,
+    follow::{self, Follow},
+    response,
+    step::{self, Step},
+    twin,
+};

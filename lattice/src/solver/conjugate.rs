@@ -51,11 +51,11 @@ impl Krylov {
         }
     }
 
-    /// Takes the Hessians at a state: all lanes.
-    pub(crate) fn take(&mut self, network: &Network, isa: Isa, at: &[SinCos], fields: [&[Lanes]; 2]) {
+    /// Takes H + `shift` at a state: all lanes.
+    pub(crate) fn take(&mut self, network: &Network, isa: Isa, at: &[SinCos], fields: [&[Lanes]; 2], shift: Lanes) {
         self.at.copy_from_slice(at);
         let [field_x, field_y] = fields;
-        isa.run(Diagonal { network, at: &self.at, field_x, field_y, diagonal: &mut self.diagonal });
+        isa.run(Diagonal { network, at: &self.at, field_x, field_y, shift, diagonal: &mut self.diagonal });
     }
 
     /// Solves H x = b in the marked lanes until |H x − b| ≤ `relative` |b| (2-norm). `x`: b before, the solution after;
@@ -158,12 +158,13 @@ fn smallest_ritz(history: &[(f64, f64)]) -> f64 {
     high
 }
 
-/// H_ii = cos φ_i A_i + sin φ_i B_i with the local fields A, B.
+/// H_ii = cos φ_i A_i + sin φ_i B_i with the local fields A, B; plus a shift.
 struct Diagonal<'a> {
     network: &'a Network,
     at: &'a [SinCos],
     field_x: &'a [Lanes],
     field_y: &'a [Lanes],
+    shift: Lanes,
     diagonal: &'a mut [Lanes],
 }
 
@@ -176,7 +177,8 @@ impl Kernel for Diagonal<'_> {
         for (i, diagonal) in self.diagonal.iter_mut().enumerate() {
             let local = [V::load(&self.field_x[i]), V::load(&self.field_y[i])];
             let (a, b) = site_field(i, &n.row_start, &n.column, &n.weight, local, self.at);
-            V::load(&self.at[i].cos).mul_add(a, V::load(&self.at[i].sin) * b).store(diagonal);
+            let sine = V::load(&self.at[i].sin).mul_add(b, V::load(&self.shift));
+            V::load(&self.at[i].cos).mul_add(a, sine).store(diagonal);
         }
     }
 }

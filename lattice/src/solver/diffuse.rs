@@ -57,7 +57,7 @@ pub fn advance(
     diffusion: &Diffusion,
     noise: &mut impl Noise,
 ) -> [LaneReport; LANES] {
-    ensemble.refresh(network);
+    ensemble.refresh_with_bounds(network);
     let mut reports = [LaneReport::default(); LANES];
     let mut steps = [0_u64; LANES];
     let dt = diffusion.dt;

@@ -25,7 +25,7 @@ pub struct LaneReport {
     pub rest_after: Option<f64>,
     /// The slowest relaxation rate at the equilibrium, where the twin estimated it.
     pub slowest_rate: Option<f64>,
-    /// Safe upper bound of the fastest relaxation rate anywhere.
+    /// Safe upper bound of the fastest relaxation rate anywhere; 0 from solvers that do not need it.
     pub rate_bound: f64,
     /// Evaluations of all forces spent on this lane.
     pub passes: u32,
@@ -65,16 +65,19 @@ pub struct Ensemble {
     pub(crate) static_y: Vec<Lanes>,
     pub(crate) torque: Vec<Lanes>,
     pub(crate) work: Workspace,
-    field_x: Vec<Lanes>,
-    field_y: Vec<Lanes>,
+    pub(crate) field_x: Vec<Lanes>,
+    pub(crate) field_y: Vec<Lanes>,
     clamp: Vec<Lanes>,
     /// Sines and cosines of the clamped phases.
     pub(crate) clamp_phasors: Vec<SinCos>,
     pub(crate) free: Vec<u32>,
     clamped: Vec<u32>,
+    /// Which block of a batch it is.
+    pub(crate) number: usize,
     sites: usize,
     version: u64,
     stale: bool,
+    bound_stale: bool,
 }
 
 /// Scratch memory, allocated with the ensemble (the factor: at the twin's first need) and never in a step.
@@ -129,9 +132,11 @@ impl Ensemble {
             clamp_phasors: vec![SinCos::ZERO; network.clamped.len()],
             free: network.free.clone(),
             clamped: network.clamped.clone(),
+            number: 0,
             sites: network.sites,
             version: 0,
             stale: true,
+            bound_stale: true,
         }
     }
 
@@ -215,6 +220,32 @@ impl Ensemble {
         assert_eq!(values.len(), self.sites, "one value per site");
     }
 
+    /// Adds a field to one free site of a lane, by its number among the free ones.
+    pub(crate) fn add_field(&mut self, lane: usize, free: usize, [x, y]: [f64; 2]) {
+        self.field_x[free].0[lane] += x;
+        self.field_y[free].0[lane] += y;
+        self.note(lane, true);
+    }
+
+    /// Sets the fields of one free site in every lane, by its number among the free ones.
+    pub(crate) fn put_fields(&mut self, free: usize, [x, y]: [Lanes; 2]) {
+        (self.field_x[free], self.field_y[free]) = (x, y);
+        self.stale = true;
+    }
+
+    /// The lanes from `count` on become copies of the first `count`, which must be at most half of all.
+    pub(crate) fn mirror(&mut self, count: usize) {
+        let arrays = [&mut self.phase, &mut self.field_x, &mut self.field_y, &mut self.torque, &mut self.clamp];
+        for value in arrays.into_iter().flatten() {
+            value.0.copy_within(..count, count);
+        }
+        for lane in 0..count {
+            self.rest[count + lane] = Rest::Unknown;
+            self.work.factored[count + lane] &= self.work.factored[lane];
+        }
+        self.stale = true;
+    }
+
     fn note(&mut self, lane: usize, changed: bool) {
         if changed {
             self.rest[lane] = Rest::Unknown;
@@ -222,7 +253,7 @@ impl Ensemble {
         }
     }
 
-    /// Brings static fields and rate bounds up to date with the network. Every lane is computed anew from its own
+    /// Brings static fields up to date with the network. Every lane is computed anew from its own
     /// values, which repeats the bits of those that had not changed.
     pub(crate) fn refresh(&mut self, network: &Network) {
         assert!(
@@ -247,6 +278,15 @@ impl Ensemble {
             static_x: &mut self.static_x,
             static_y: &mut self.static_y,
         });
+        self.bound_stale = true;
+    }
+
+    /// As [`refresh`](Self::refresh), with the rate bounds that whatever integrates in time needs.
+    pub(crate) fn refresh_with_bounds(&mut self, network: &Network) {
+        self.refresh(network);
+        if !std::mem::take(&mut self.bound_stale) {
+            return;
+        }
         self.rate_bound = self.isa.run(Bound {
             row_start: &network.row_start,
             column: &network.column,

@@ -6,7 +6,7 @@
 #![allow(clippy::inline_always)]
 
 use super::isa::Kernel;
-use super::lanes::{Lanes, SinCos};
+use super::lanes::{Lanes, Mask, SinCos};
 use super::vector::Vector;
 
 /// Two rows of one column.
@@ -63,7 +63,7 @@ impl Envelope {
 }
 
 /// Writes the Hessian of the energy at a state: H_ij = −W_ij cos(φ_i − φ_j), H_ii = cos φ_i A_i + sin φ_i B_i with the
-/// local fields A = Σ W cos φ_j + b_x, B = Σ W sin φ_j + b_y.
+/// local fields A = Σ W cos φ_j + b_x, B = Σ W sin φ_j + b_y. `shift` is added to the diagonal.
 pub(crate) struct Assemble<'a> {
     pub(crate) envelope: &'a Envelope,
     pub(crate) row_start: &'a [usize],
@@ -72,6 +72,7 @@ pub(crate) struct Assemble<'a> {
     pub(crate) at: &'a [SinCos],
     pub(crate) field_x: &'a [Lanes],
     pub(crate) field_y: &'a [Lanes],
+    pub(crate) shift: Lanes,
     pub(crate) tiles: &'a mut [Tile],
 }
 
@@ -104,7 +105,7 @@ impl Kernel for Assemble<'_> {
                 };
                 (V::load(slot) + half).store(slot);
             }
-            (cos * a + sin * b).store(&mut self.tiles[base + i - first][r]);
+            cos.mul_add(a, sin.mul_add(b, V::load(&self.shift))).store(&mut self.tiles[base + i - first][r]);
         }
         if envelope.rows % 2 == 1 {
             // The padding row is the unit row.
@@ -114,21 +115,21 @@ impl Kernel for Assemble<'_> {
     }
 }
 
-/// Replaces a matrix by its factor L (reciprocals on the diagonal) and returns the lanes' smallest pivots, NaN where one
-/// is not finite.
+/// Replaces a matrix by its factor L (reciprocals on the diagonal) and returns the lanes' smallest and largest pivots, the
+/// smallest NaN where one is not finite.
 pub(crate) struct Factor<'a> {
     pub(crate) envelope: &'a Envelope,
     pub(crate) tiles: &'a mut [Tile],
 }
 
 impl Kernel for Factor<'_> {
-    type Output = Lanes;
+    type Output = (Lanes, Lanes);
 
     #[inline(always)]
-    fn run<V: Vector>(self) -> Lanes {
+    fn run<V: Vector>(self) -> (Lanes, Lanes) {
         let envelope = self.envelope;
         let one = V::splat(1.0);
-        let mut smallest = V::splat(f64::INFINITY);
+        let (mut smallest, mut largest) = (V::splat(f64::INFINITY), V::splat(0.0));
         let mut check = V::splat(0.0);
         for i in 0..envelope.first.len() {
             let first = envelope.first[i];
@@ -139,7 +140,9 @@ impl Kernel for Factor<'_> {
                 let other = envelope.pair(done, j);
                 let width = 2 * j - first.max(other_first);
                 let (at_mine, at_other) = (2 * j - first, 2 * j - other_first);
-                let mut sum = [0, 1].map(|c| [0, 1].map(|r| V::load(&mine[at_mine + c][r])));
+                // Written out: a closure would not be compiled for the instruction set.
+                let (tile, next) = (&mine[at_mine], &mine[at_mine + 1]);
+                let mut sum = [[V::load(&tile[0]), V::load(&tile[1])], [V::load(&next[0]), V::load(&next[1])]];
                 let left = &mine[at_mine - width..at_mine];
                 let right = &other[at_other - width..at_other];
                 for (x, y) in left.iter().zip(right) {
@@ -172,6 +175,7 @@ impl Kernel for Factor<'_> {
             below = below * inverse;
             second = below.mul_sub_from(below, second);
             smallest = smallest.min(pivot).min(second);
+            largest = largest.max(pivot).max(second);
             check = check + (pivot + second);
             inverse.store(&mut mine[diagonal][0]);
             below.store(&mut mine[diagonal][1]);
@@ -179,9 +183,29 @@ impl Kernel for Factor<'_> {
             (one / second.sqrt()).store(&mut mine[diagonal + 1][1]);
         }
         // The minimum drops a NaN; the sum keeps it.
-        let mut out = Lanes::ZERO;
-        (smallest + check * V::splat(0.0)).store(&mut out);
+        let mut out = (Lanes::ZERO, Lanes::ZERO);
+        (smallest + check * V::splat(0.0)).store(&mut out.0);
+        largest.store(&mut out.1);
         out
+    }
+}
+
+/// Takes the marked lanes over from one factor into another.
+pub(crate) struct Blend<'a> {
+    pub(crate) marked: Mask,
+    pub(crate) from: &'a [Tile],
+    pub(crate) into: &'a mut [Tile],
+}
+
+impl Kernel for Blend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        for (into, from) in self.into.iter_mut().zip(self.from) {
+            V::select(&self.marked, V::load(&from[0]), V::load(&into[0])).store(&mut into[0]);
+            V::select(&self.marked, V::load(&from[1]), V::load(&into[1])).store(&mut into[1]);
+        }
     }
 }
 
@@ -301,9 +325,10 @@ mod tests {
                     at: &at,
                     field_x: &field_x,
                     field_y: &field_y,
+                    shift: Lanes::ZERO,
                     tiles: &mut tiles,
                 });
-                let pivot = isa.run(Factor { envelope: &network.envelope, tiles: &mut tiles });
+                let (pivot, _) = isa.run(Factor { envelope: &network.envelope, tiles: &mut tiles });
                 let mut x = right.clone();
                 x.resize(network.envelope.padded(), Lanes::ZERO);
                 isa.run(Solve { envelope: &network.envelope, tiles: &tiles, x: &mut x });

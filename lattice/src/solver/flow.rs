@@ -99,7 +99,7 @@ pub fn settle(
     stop_residual: &[f64; LANES],
     tolerance: &FlowTolerance,
 ) -> [LaneReport; LANES] {
-    ensemble.refresh(network);
+    ensemble.refresh_with_bounds(network);
     let goals = std::array::from_fn(|l| Goal { duration: duration[l], stop_residual: stop_residual[l] });
     for l in 0..LANES {
         // The state leaves whatever equilibrium it was known to be near.

@@ -19,14 +19,16 @@ pub struct Follow {
     pub residual: f64,
     /// A chord iteration must leave at most this part of the residual, or the lane is factored anew (0.3).
     pub chord_gain: f64,
-    /// What an old state that leads nowhere is left to; also the limits of Newton's moves.
+    /// Longest single move of any site, radians (0.6).
+    pub max_move_rad: f64,
+    /// What an old state that leads nowhere is left to.
     pub last_resort: TwinTolerance,
 }
 
 impl Default for Follow {
     fn default() -> Self {
         let last_resort = TwinTolerance::default();
-        Self { residual: last_resort.residual, chord_gain: 0.3, last_resort }
+        Self { residual: last_resort.residual, chord_gain: 0.3, max_move_rad: 0.6, last_resort }
     }
 }
 
@@ -45,16 +47,15 @@ impl Solver for Follow {
         ensemble.refresh(network);
         let limits = Limits {
             residual: self.residual,
-            max_move_rad: self.last_resort.max_move_rad,
+            max_move_rad: self.max_move_rad,
             max_total_rad: self.last_resort.max_total_rad,
             max_factor_bytes: self.last_resort.max_factor_bytes,
             chord_gain: self.chord_gain,
             old_factor: true,
+            transient: true,
             rates: false,
         };
-        let bounds = ensemble.rate_bound;
-        let sound = std::array::from_fn(|l| lanes[l] && bounds.0[l].is_finite());
-        let attempts = newton::attempt(network, ensemble, sound, &limits);
+        let attempts = newton::attempt(network, ensemble, lanes, &limits);
         let stuck = std::array::from_fn(|l| lanes[l] && !attempts[l].converged);
         let mut reports = if stuck.contains(&true) {
             twin::advance(network, ensemble, &forever(stuck), &self.last_resort)
@@ -63,7 +64,6 @@ impl Solver for Follow {
         };
         for l in (0..LANES).filter(|&l| lanes[l]) {
             let (report, attempt) = (&mut reports[l], &attempts[l]);
-            report.rate_bound = bounds.0[l];
             report.passes += attempt.effort.passes;
             report.factorisations += attempt.effort.factorisations;
             if attempt.converged {

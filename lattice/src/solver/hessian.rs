@@ -3,13 +3,13 @@
 
 use super::conjugate::Krylov;
 use super::ensemble::Ensemble;
-use super::envelope::{Assemble, Factor, Solve, Tile};
+use super::envelope::{Assemble, Blend, Factor, Solve, Tile};
 use super::lanes::{LANES, Lanes, Mask};
 use super::network::Network;
 
 /// Inverse iterations for the slowest rate, from a start that already lies mostly in the slowest mode.
 const INVERSE_ITERATIONS: usize = 4;
-/// Smallest pivot accepted, as a part of the fastest rate: below it the matrix is singular to rounding.
+/// Smallest pivot accepted, as a part of the largest: below it the matrix is singular to rounding.
 const SMALLEST_PIVOT: f64 = 1e-11;
 /// A factorisation may cost as many multiplications as this many force evaluations; beyond, iterating is cheaper
 /// (measured: the two meet between 48 × 48 and 64 × 64 sites of `4nsq`).
@@ -43,21 +43,22 @@ pub(crate) struct Effort {
     pub(crate) factorisations: u32,
 }
 
-/// Takes the Hessians of the marked lanes at the state in `work.phasors`; whether each is positive definite as far as
-/// can be told without solving. The other lanes keep the Hessians they have.
+/// Takes H + σ of the marked lanes at the state in `work.phasors`; whether each is positive definite as far as can be
+/// told without solving. The other lanes keep what they have.
 pub(crate) fn take(
     network: &Network,
     ensemble: &mut Ensemble,
     marked: [bool; LANES],
     method: Method,
+    shift: Lanes,
     efforts: &mut [Effort; LANES],
 ) -> [bool; LANES] {
-    let Ensemble { isa, work, static_x, static_y, rate_bound, .. } = ensemble;
+    let Ensemble { isa, work, static_x, static_y, .. } = ensemble;
     let rows = work.force.len();
     match method {
         Method::Iterate => {
             let krylov = work.krylov.get_or_insert_with(|| Box::new(Krylov::new(rows)));
-            krylov.take(network, *isa, &work.phasors, [static_x, static_y]);
+            krylov.take(network, *isa, &work.phasors, [static_x, static_y], shift);
             marked
         }
         Method::Factor => {
@@ -71,20 +72,18 @@ pub(crate) fn take(
                 at: &work.phasors,
                 field_x: static_x,
                 field_y: static_y,
+                shift,
                 tiles: &mut work.fresh_tiles,
             });
-            let pivot = isa.run(Factor { envelope: &network.envelope, tiles: &mut work.fresh_tiles });
+            let (smallest, largest) = isa.run(Factor { envelope: &network.envelope, tiles: &mut work.fresh_tiles });
             let mut sound = [false; LANES];
             for l in (0..LANES).filter(|&l| marked[l]) {
                 efforts[l].factorisations += 1;
-                sound[l] = pivot.0[l] > SMALLEST_PIVOT * rate_bound.0[l];
+                sound[l] = smallest.0[l] > SMALLEST_PIVOT * largest.0[l];
             }
             let others = (0..LANES).any(|l| !marked[l] && work.factored[l]) && work.tiles.len() == tiles;
             if others {
-                let mask = Mask::new(marked);
-                for (tile, fresh) in work.tiles.iter_mut().zip(&work.fresh_tiles) {
-                    *tile = [0, 1].map(|r| Lanes::select(mask, fresh[r], tile[r]));
-                }
+                isa.run(Blend { marked: Mask::new(marked), from: &work.fresh_tiles, into: &mut work.tiles });
             } else {
                 std::mem::swap(&mut work.tiles, &mut work.fresh_tiles);
             }

@@ -11,9 +11,12 @@
 //!
 //! A lane's result depends on its own inputs and history only: any other lane may hold anything, NaN included.
 
+pub mod batch;
 pub mod diffuse;
 pub mod flow;
 pub mod follow;
+pub mod response;
+pub mod step;
 pub mod twin;
 
 mod chebyshev;
@@ -27,6 +30,7 @@ mod lanes;
 mod network;
 mod newton;
 mod stepping;
+mod sums;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;

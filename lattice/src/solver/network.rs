@@ -39,6 +39,10 @@ pub struct Network {
     pub(crate) mean_weight: Vec<f64>,
     pub(crate) clamp_links: Vec<ClampLink>,
     pub(crate) envelope: Envelope,
+    /// Both ends of every coupling: free sites by their number, then clamped ones by theirs.
+    pub(crate) ends: Vec<[u32; 2]>,
+    /// Output sites by their number among the free ones, in the graph's order.
+    pub(crate) outputs: Vec<u32>,
     places: Vec<Place>,
     version: u64,
 }
@@ -62,6 +66,12 @@ impl Network {
             }
         }
         let role = |site: u32| index[site as usize].unwrap_or(Err(0));
+        let end = |site: u32| match role(site) {
+            Ok(free) => free as u32,
+            Err(clamped) => (free.len() + clamped) as u32,
+        };
+        let ends = graph.couplings().iter().map(|&(i, j)| [end(i), end(j)]).collect();
+        let outputs = graph.outputs().iter().map(|&site| end(site)).collect();
 
         // (receiver, sender, coupling, whether the receiver is i), sorted: the kernels' order of summation.
         let mut directed = Vec::new();
@@ -103,6 +113,8 @@ impl Network {
             row_start,
             column,
             clamp_links,
+            ends,
+            outputs,
             places,
             version: VERSIONS.fetch_add(1, Ordering::Relaxed),
         }

@@ -4,14 +4,26 @@
 //! A move counts only if the residual falls, no site moves far, and the matrix is positive definite as far as its
 //! factor or the curvatures met on the way tell. Later iterations keep the factor (chord) while they gain enough, else
 //! the lane asks for a new one; the factors of the other lanes stay as they are, so that no lane depends on another.
+//!
+//! A move that would be too far is shortened, which still goes down in energy. Where that finds nothing — the old equilibrium is gone, or has turned into a saddle — implicit steps along the flow,
+//! (H + σ) δ = F, lead on to where the flow goes from there: pseudo-transient continuation with σ following the residual
+//! (Kelley, Keyes, SIAM J. Numer. Anal. 35 (1998) 508). No site moves far in a step, so that the way is the flow's, in
+//! fewer steps than its stiffness would ask for.
 
 use super::ensemble::{Ensemble, largest_difference};
 use super::hessian::{self, Effort, Method};
 use super::lanes::{LANES, Lanes, Mask};
 use super::network::Network;
 
-/// Iterations after which an attempt is given up.
-const MAX_ITERATIONS: usize = 24;
+/// Iterations after which an attempt is given up, without and with transient steps.
+const MAX_ITERATIONS: [usize; 2] = [24, 80];
+/// The first transient step would move the worst site this far if it were all that is there, radians.
+const FIRST_MOVE_RAD: f64 = 0.1;
+/// Steps are made to grow until the worst site moves this part of what it may.
+const LONGEST_PART: f64 = 0.6;
+/// By how much σ may fall in a step, and what it is raised by when a step is refused.
+const SHIFT_FALL: f64 = 0.1;
+const SHIFT_RISE: f64 = 4.0;
 /// A Newton iteration must leave at most this part of the residual, or the attempt is refused.
 const NEWTON_GAIN: f64 = 0.8;
 
@@ -31,6 +43,8 @@ pub(crate) struct Limits {
     /// Whether a factor from before may be used first; if not, the state itself is factored first: its pivots say
     /// whether it lies in a basin at all.
     pub(crate) old_factor: bool,
+    /// Whether implicit steps along the flow may lead on where Newton fails.
+    pub(crate) transient: bool,
     /// Whether the slowest rate is wanted.
     pub(crate) rates: bool,
 }
@@ -65,6 +79,9 @@ pub(crate) fn attempt(
     let mut residual = ensemble.force_at_trial(network);
     let mut running = lanes;
     let mut wants_matrix = lanes;
+    // σ of each lane; 0 is Newton itself.
+    let mut shift = Lanes::ZERO;
+    let mut left_basin = [false; LANES];
     for l in 0..LANES {
         efforts[l].passes += u32::from(lanes[l]);
         running[l] &= residual.0[l].is_finite();
@@ -74,43 +91,61 @@ pub(crate) fn attempt(
             (running[l], attempts[l].converged, attempts[l].residual) = (false, true, residual.0[l]);
         }
     }
-    for _ in 0..MAX_ITERATIONS {
-        let taken = std::array::from_fn(|l| running[l] && wants_matrix[l]);
-        if taken.contains(&true) {
-            let sound = hessian::take(network, ensemble, taken, method, &mut efforts);
-            for l in (0..LANES).filter(|&l| taken[l] && !sound[l]) {
-                (running[l], attempts[l].saddle) = (false, true);
-            }
-        }
+    for _ in 0..MAX_ITERATIONS[usize::from(limits.transient)] {
         if !running.contains(&true) {
             break;
         }
-        let move_of = propose(network, ensemble, running, method, limits, &mut efforts);
+        let taken = std::array::from_fn(|l| running[l] && wants_matrix[l]);
+        let mut moving = running;
+        if taken.contains(&true) {
+            let sound = hessian::take(network, ensemble, taken, method, shift, &mut efforts);
+            for l in (0..LANES).filter(|&l| taken[l] && !sound[l]) {
+                moving[l] = false;
+                attempts[l].saddle = true;
+                // A state without force that is no minimum: the flow would not leave it either.
+                running[l] = limits.transient && residual.0[l] > limits.residual;
+                shift.0[l] = raised(shift.0[l], residual.0[l]);
+            }
+        }
+        let shortened = std::array::from_fn(|l| limits.transient && taken[l]);
+        let move_of = propose(network, ensemble, moving, shortened, method, limits, &mut efforts);
         let fallen = ensemble.force_at_trial(network);
         let mut reverted = [false; LANES];
-        for l in 0..LANES {
-            if !running[l] {
-                continue;
-            }
+        for l in (0..LANES).filter(|&l| moving[l]) {
             efforts[l].passes += 1;
             let distance = largest_difference(&ensemble.work.trial, &ensemble.phase, l);
             // Comparisons with NaN are false, so a NaN anywhere is no success.
-            let good = move_of.0[l] <= limits.max_move_rad
-                && distance <= limits.max_total_rad
-                && (fallen.0[l] <= NEWTON_GAIN * residual.0[l] || fallen.0[l] <= limits.residual);
+            let part = (limits.max_move_rad / move_of.0[l]).min(1.0);
+            let gain = if part < 1.0 { 1.0 - 0.2 * part } else { NEWTON_GAIN };
+            left_basin[l] |= part < 1.0;
+            let falls = fallen.0[l] <= gain * residual.0[l] || fallen.0[l] <= limits.residual;
+            let near = left_basin[l] || distance <= limits.max_total_rad;
+            let transient = shift.0[l] > 0.0;
+            let short = move_of.0[l] <= limits.max_move_rad || shortened[l];
+            let good = short && fallen.0[l].is_finite() && near && (falls || transient);
             if good {
-                wants_matrix[l] = iterates || fallen.0[l] > limits.chord_gain * residual.0[l];
+                let ratio = fallen.0[l] / residual.0[l];
                 residual.0[l] = fallen.0[l];
-                if fallen.0[l] <= limits.residual {
+                wants_matrix[l] = iterates || transient || ratio > limits.chord_gain;
+                if fallen.0[l] <= limits.residual && !transient {
                     running[l] = false;
                     attempts[l] = Attempt { converged: true, residual: fallen.0[l], distance, ..attempts[l] };
+                } else if fallen.0[l] <= limits.residual {
+                    // Newton has the last word: it sees whether this is a minimum.
+                    shift.0[l] = 0.0;
+                } else {
+                    shift.0[l] *= (move_of.0[l] / (LONGEST_PART * limits.max_move_rad)).clamp(SHIFT_FALL, SHIFT_RISE);
                 }
-            } else if taken[l] {
-                running[l] = false;
-                attempts[l].saddle |= iterates && move_of.0[l].is_nan();
-            } else {
+            } else if !taken[l] {
                 wants_matrix[l] = true;
                 reverted[l] = true;
+            } else if limits.transient {
+                reverted[l] = true;
+                left_basin[l] = true;
+                shift.0[l] = raised(shift.0[l], residual.0[l]);
+            } else {
+                running[l] = false;
+                attempts[l].saddle |= iterates && move_of.0[l].is_nan();
             }
         }
         if reverted.contains(&true) {
@@ -141,12 +176,18 @@ pub(crate) fn attempt(
     attempts
 }
 
-/// Moves the trial states of running lanes by H⁻¹ F where that is within the limit, keeping the old ones in
-/// `work.stage`; returns the size of the moves asked for, NaN where there is none or it is not finite.
+/// The next σ after a refusal.
+fn raised(shift: f64, residual: f64) -> f64 {
+    if shift > 0.0 { SHIFT_RISE * shift } else { residual / FIRST_MOVE_RAD }
+}
+
+/// Moves the trial states of running lanes by H⁻¹ F where that is within the limit or may be shortened to it, keeping
+/// the old ones in `work.stage`; returns the size of the moves asked for, NaN where there is none or it is not finite.
 fn propose(
     network: &Network,
     ensemble: &mut Ensemble,
     running: [bool; LANES],
+    shortened: [bool; LANES],
     method: Method,
     limits: &Limits,
     efforts: &mut [Effort; LANES],
@@ -161,10 +202,13 @@ fn propose(
         check += *step;
     }
     let moves = std::array::from_fn(|l| if solved[l] && check.0[l].is_finite() { largest.0[l] } else { f64::NAN });
-    let mask = Mask::new(std::array::from_fn(|l| running[l] && moves[l] <= limits.max_move_rad));
+    let parts = moves.map(|length| (limits.max_move_rad / length).min(1.0));
+    let mask = Mask::new(std::array::from_fn(|l| {
+        running[l] && (moves[l] <= limits.max_move_rad || (shortened[l] && moves[l].is_finite()))
+    }));
     work.stage.copy_from_slice(&work.trial);
     for (trial, step) in work.trial.iter_mut().zip(&work.right) {
-        *trial = Lanes::select(mask, *trial + *step, *trial);
+        *trial = Lanes::select(mask, *trial + *step * Lanes(parts), *trial);
     }
     Lanes(moves)
 }

@@ -65,7 +65,8 @@ impl Kernel for Judge<'_> {
         let (mut residual, mut largest, mut check) = (V::splat(0.0), V::splat(0.0), V::splat(0.0));
         let weight_of_force = V::splat(0.4) * V::load(&self.tau);
         for i in 0..self.force.len() {
-            let local = [&self.static_x[i], &self.static_y[i], &self.torque[i]].map(V::load);
+            let local =
+                [V::load(&self.static_x[i]), V::load(&self.static_y[i]), V::load(&self.torque[i])];
             let force = site_force(i, self.row_start, self.column, self.weight, local, self.phasors);
             let magnitude = force.abs();
             let moved = V::load(&self.phase[i]) - V::load(&self.stage[i]);
@@ -131,7 +132,8 @@ impl Kernel for Step<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         let f = &self.factors;
-        let [base, last, before, of_force, first] = [&f.base, &f.last, &f.before, &f.force, &f.first].map(V::load);
+        let (base, last, before) = (V::load(&f.base), V::load(&f.last), V::load(&f.before));
+        let (of_force, first) = (V::load(&f.force), V::load(&f.first));
         for i in 0..self.phase.len() {
             let (stage, force) = (V::load(&self.stage[i]), V::load(&self.force[i]));
             let (mut phase, mut first_force) = (V::load(&self.phase[i]), V::load(&self.first_force[i]));

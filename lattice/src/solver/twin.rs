@@ -58,6 +58,7 @@ impl TwinTolerance {
             max_factor_bytes: self.max_factor_bytes,
             chord_gain: 0.1,
             old_factor: false,
+            transient: false,
             rates: true,
         }
     }
@@ -106,7 +107,7 @@ pub fn advance(
     duration: &[f64; LANES],
     tolerance: &TwinTolerance,
 ) -> [LaneReport; LANES] {
-    ensemble.refresh(network);
+    ensemble.refresh_with_bounds(network);
     let mut reports = [LaneReport::default(); LANES];
     let mut courses = [Course::Done; LANES];
     for l in 0..LANES {
