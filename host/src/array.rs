@@ -1,5 +1,6 @@
 //! From a rig file to the things it describes: the graph, the wiring both ends must agree on, the simulated device.
 
+use xyloop_lattice::geometry::{Below, Padding, Plane};
 use xyloop_lattice::{Geometry, Graph, GraphError, Preset};
 use xyloop_protocol::wiring::Converters;
 use xyloop_sim::{Description, plant::WiringLists};
@@ -57,22 +58,51 @@ impl Array {
     }
 }
 
-fn geometry(lattice: &config::Lattice) -> Geometry {
-    let (rows, columns) = match lattice.shape() {
-        Shape::Grid { rows, columns } => (rows, columns),
-        Shape::Layers(widths) => return Geometry::Layered { widths: widths.to_vec() },
-    };
-    let preset = |preset| Geometry::preset(preset, rows, columns);
-    match lattice.geometry {
-        config::Geometry::Square => preset(Preset::Sq),
-        config::Geometry::Triangular => preset(Preset::Triangular),
-        config::Geometry::ThreeShells => preset(Preset::ThirdSq),
-        config::Geometry::PlusThreeShells => preset(Preset::PlusThirdSq),
-        config::Geometry::FourShells => preset(Preset::FourthSq),
-        config::Geometry::AllToAll => Geometry::AllToAll { rows, columns },
-        config::Geometry::Offsets | config::Geometry::Layered => {
-            Geometry::Lattice { rows, columns, offsets: lattice.offsets.clone() }
+/// The geometry that `[lattice]` describes, not validated.
+pub(crate) fn geometry(lattice: &config::Lattice) -> Geometry {
+    match lattice.shape() {
+        Shape::Grid { rows, columns } if lattice.geometry == config::Geometry::AllToAll => {
+            Geometry::AllToAll { rows, columns }
         }
+        Shape::Grid { rows, columns } => {
+            Geometry::Lattice { rows, columns, offsets: offsets(lattice.geometry, &lattice.offsets) }
+        }
+        Shape::Layers(widths) => Geometry::Layered { widths: widths.to_vec() },
+        Shape::Planes(tables) => Geometry::LocallyConnected {
+            input: tables.first().map_or([0, 0], |table| [table.rows, table.columns]),
+            planes: tables.iter().skip(1).map(plane).collect(),
+        },
+    }
+}
+
+fn plane(table: &config::PlaneTable) -> Plane {
+    let below = match table.window {
+        None => Below::Dense,
+        Some(size) => Below::Window {
+            size,
+            stride: table.stride.unwrap_or(1),
+            padding: match table.padding.unwrap_or_default() {
+                config::Padding::Valid => Padding::Valid,
+                config::Padding::Same => Padding::Same,
+            },
+        },
+    };
+    let inside = table.inside.map_or(Vec::new(), |name| offsets(name, &table.offsets));
+    Plane { rows: table.rows, columns: table.columns, below, inside }
+}
+
+/// The offsets of a named neighbourhood; those given, if it names none.
+fn offsets(name: config::Geometry, given: &[(i32, i32)]) -> Vec<(i32, i32)> {
+    match name {
+        config::Geometry::Square => Preset::Sq.offsets(),
+        config::Geometry::Triangular => Preset::Triangular.offsets(),
+        config::Geometry::ThreeShells => Preset::ThirdSq.offsets(),
+        config::Geometry::PlusThreeShells => Preset::PlusThirdSq.offsets(),
+        config::Geometry::FourShells => Preset::FourthSq.offsets(),
+        config::Geometry::Offsets
+        | config::Geometry::AllToAll
+        | config::Geometry::Layered
+        | config::Geometry::LocallyConnected => given.to_vec(),
     }
 }
 

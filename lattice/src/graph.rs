@@ -1,6 +1,7 @@
 //! Sites, couplings, positions and terminals: the topology every other module works on. No values live here.
 
-use crate::geometry::{Geometry, GeometryError, positive_half};
+use crate::geometry::{Geometry, GeometryError, MAX_SITES, grid_couplings};
+use crate::planes;
 
 /// An undirected graph of sites, with clamped inputs and read-out outputs.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Graph {
 
 impl Graph {
     /// Builds the sites and couplings of a geometry. Grids number their sites row by row and start without terminals;
-    /// layers are numbered one after the other, the first is the input and the last the output.
+    /// layers and planes are numbered one after the other, the first is the input and the last the output.
     ///
     /// # Errors
     /// As [`Geometry::validate`].
@@ -39,6 +40,20 @@ impl Graph {
                 graph.inputs = (0..widths[0] as u32).collect();
                 graph.outputs = ((sites - widths[widths.len() - 1]) as u32..sites as u32).collect();
             }
+            Geometry::LocallyConnected { input, planes } => {
+                let (mut left, mut last) = (0, 0);
+                let sizes = std::iter::once(*input).chain(planes.iter().map(|plane| [plane.rows, plane.columns]));
+                for [rows, columns] in sizes {
+                    for row in 0..rows {
+                        graph.positions.extend((left..left + columns).map(|column| [column as f64, row as f64]));
+                    }
+                    left += columns;
+                    last = rows * columns;
+                }
+                let sites = graph.positions.len();
+                graph.inputs = (0..(input[0] * input[1]) as u32).collect();
+                graph.outputs = ((sites - last) as u32..sites as u32).collect();
+            }
         }
         Ok(graph)
     }
@@ -49,7 +64,7 @@ impl Graph {
     /// No or too many sites, a coupling that names no site, joins a site to itself or is listed twice.
     pub fn from_couplings(positions: Vec<[f64; 2]>, pairs: &[(u32, u32)]) -> Result<Self, GraphError> {
         let sites = positions.len();
-        if sites > usize::from(u16::MAX) {
+        if sites > MAX_SITES {
             return Err(GeometryError::TooManySites { sites }.into());
         }
         let mut couplings = Vec::with_capacity(pairs.len());
@@ -116,7 +131,7 @@ impl Graph {
         &self.outputs
     }
 
-    /// Place of every site as (column, row); in a layered graph the column is the layer.
+    /// Place of every site as (column, row); in a layered graph the column is the layer, and planes lie side by side.
     pub fn positions(&self) -> &[[f64; 2]] {
         &self.positions
     }
@@ -128,20 +143,14 @@ impl Graph {
     }
 }
 
-/// The couplings of a geometry with the number of their offset (lattice) or of their lower layer (layered), sorted.
+/// The couplings of a geometry with the number of their offset (lattice) or of their lower layer (layered; 0 for the others),
+/// sorted.
 pub(crate) fn labelled_couplings(geometry: &Geometry) -> Vec<((u32, u32), usize)> {
     let mut list = Vec::new();
     match geometry {
         Geometry::Lattice { rows, columns, offsets } => {
             for (direction, &offset) in offsets.iter().enumerate() {
-                let (down, right) = positive_half(offset);
-                for row in 0..*rows as i64 - down {
-                    for column in 0.max(-right)..(*columns as i64).min(*columns as i64 - right) {
-                        let site = row * *columns as i64 + column;
-                        let other = (row + down) * *columns as i64 + column + right;
-                        list.push(((site as u32, other as u32), direction));
-                    }
-                }
+                list.extend(grid_couplings(*rows, *columns, offset).map(|pair| (pair, direction)));
             }
         }
         Geometry::AllToAll { rows, columns } => {
@@ -155,6 +164,9 @@ pub(crate) fn labelled_couplings(geometry: &Geometry) -> Vec<((u32, u32), usize)
                 list.extend((start..next).flat_map(|i| (next..end).map(move |j| ((i as u32, j as u32), layer))));
                 start = next;
             }
+        }
+        Geometry::LocallyConnected { input, planes } => {
+            list.extend(planes::couplings(*input, planes).into_iter().map(|(pair, _)| (pair, 0)));
         }
     }
     list.sort_unstable();

@@ -3,7 +3,7 @@
 //!
 //! | Module | What lives there |
 //! |---|---|
-//! | [`geometry`] | neighbour presets (`sq`, `4nsq`, …), offset lists, layers, the authors' coupling scale |
+//! | [`geometry`] | neighbour presets (`sq`, `4nsq`, …), offset lists, layers, stacked planes, the authors' coupling scale |
 //! | [`graph`] | sites, couplings, positions, input and output sites |
 //! | [`parameters`] | couplings W and bias fields (b_x, b_y) = h (cos ψ, sin ψ) |
 //! | [`energy`] | energy, force, costs, distance, nudge torque: the scalar reference |
@@ -82,6 +82,7 @@ pub mod geometry;
 pub mod graph;
 pub mod math;
 pub mod parameters;
+mod planes;
 pub mod solver;
 
 pub use energy::Cost;

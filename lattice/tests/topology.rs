@@ -64,7 +64,8 @@ fn wrong_terminals_are_refused_by_name() {
         Graph::from_couplings(vec![[0.0; 2]; 3], &[(0, 1), (1, 0)]).unwrap_err(),
         GraphError::RepeatedCoupling { first: 0, second: 1 }
     );
-    assert!(Graph::new(&Geometry::preset(Preset::Sq, 256, 256)).is_err(), "more than u16::MAX sites");
+    let large = Graph::new(&Geometry::preset(Preset::Sq, 1024, 1025)).unwrap_err();
+    assert_eq!(large, GeometryError::TooManySites { sites: 1024 * 1025 }.into());
 }
 
 #[test]

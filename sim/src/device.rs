@@ -57,6 +57,14 @@ pub enum DeviceError {
     /// The operating system gave no threads.
     #[error("cannot start the simulated plant's worker threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// The wire numbers sites with 16 bits.
+    #[error(
+        "the lattice has {sites} sites; the wire numbers at most 65535: make it smaller, or solve it without a device"
+    )]
+    TooManySites {
+        /// Sites of the graph.
+        sites: usize,
+    },
     /// A slice is too short: a mistake in this module.
     #[error("the device's memory `{0}` is too small")]
     Memory(&'static str),
@@ -116,7 +124,7 @@ impl Memory {
     /// The device at reset, in this memory.
     ///
     /// # Errors
-    /// If worker threads cannot be started.
+    /// If worker threads cannot be started, or the wire has no numbers for that many sites.
     pub fn device(&mut self, workers: Workers) -> Result<Device<'_>, DeviceError> {
         let board = SimulatedBoard::new(Arc::clone(&self.description), workers)?;
         self.controller(board)
@@ -125,9 +133,12 @@ impl Memory {
     /// The device at reset over any board with the same wiring and replicas: one that records what it is told, say.
     ///
     /// # Errors
-    /// If the board has more replicas than the description says.
+    /// If the board has more replicas than the description says, or the wire has no numbers for that many sites.
     pub fn controller<B: Board>(&mut self, board: B) -> Result<Controller<'_, B>, DeviceError> {
         let sizes = Self::sizes(&self.description);
+        if sizes.sites > usize::from(u16::MAX) {
+            return Err(DeviceError::TooManySites { sites: sizes.sites });
+        }
         let (couplings, fields) = self.safe.split_at(sizes.couplings);
         let who = Identification {
             vendor: "xyloop",

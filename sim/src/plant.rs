@@ -66,7 +66,7 @@ pub struct WiringLists {
 }
 
 impl WiringLists {
-    /// The lists of a graph (which has at most 2^16 − 1 sites).
+    /// The lists of a graph. One of more than 2^16 − 1 sites has no true ones: no device starts with it.
     pub fn new(graph: &Graph) -> Self {
         let narrow = |sites: &[u32]| sites.iter().map(|&site| site as u16).collect();
         Self {

@@ -202,3 +202,19 @@ fn a_free_site_diffuses_with_variance_2_d_t() {
         assert!((product / 1840.0).abs() < 0.1 * want, "segments draw their own noise");
     }
 }
+
+#[test]
+fn a_lattice_that_the_wire_cannot_number_makes_no_device() {
+    use std::sync::Arc;
+    use xyloop_lattice::{Geometry, Preset};
+    use xyloop_sim::{board::Workers, device::Memory};
+
+    let start = |rows, columns| {
+        let graph = Graph::new(&Geometry::preset(Preset::Sq, rows, columns)).unwrap();
+        let graph = graph.with_terminals(&[0], &[1]).unwrap();
+        let mut memory = Memory::new(Arc::new(ideal(graph, 1)), 1);
+        memory.device(Workers::Inline).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert!(start(256, 256).unwrap_err().contains("65536 sites; the wire numbers at most 65535"));
+    assert_eq!(start(20, 20), Ok(()));
+}

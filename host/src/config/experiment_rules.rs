@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use super::Purpose;
 use super::experiment::{Experiment, ReadWhat, StartPolicy};
 use super::report::Issue;
-use super::rig::Rig;
+use super::rig::{Rig, Shape};
 use super::rules::{Rules, positive};
 use super::training::BasinRule;
 
@@ -101,8 +101,11 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     {
         if needed != has {
             let title = format!("task \"{}\" needs {needed} {kind} sites, rig `{}` has {has}", task.name(), rig.name);
-            let place =
-                if rig.lattice.layers.is_empty() { format!("lattice.{key}") } else { "lattice.layers".to_owned() };
+            let place = match rig.lattice.shape() {
+                Shape::Grid { .. } => format!("lattice.{key}"),
+                Shape::Layers(_) => "lattice.layers".to_owned(),
+                Shape::Planes(_) => "lattice.planes".to_owned(),
+            };
             let issue = Issue::at("task.kind", title).also_in_rig(&place, format!("{has} {kind} sites"));
             rules.push(issue.help(format!("name another rig, or give this one {needed} {kind} sites")));
         }

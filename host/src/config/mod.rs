@@ -27,7 +27,10 @@ pub use experiment::{
     TaskSettings,
 };
 pub use report::ConfigError;
-pub use rig::{Converters, Device, Geometry, Lattice, Plant, Port, PortError, Rig, Serial, Shape, Solver, Timing};
+pub use rig::{
+    Converters, Device, Geometry, Lattice, Padding, PlaneTable, Plant, Port, PortError, Rig, Serial, Shape, Solver,
+    Timing,
+};
 pub use training::{
     BasinRule, Cost, FieldForm, Guard, Init, Nudge, NudgeMode, Optimiser, OptimiserKind, Stop, Train, UnsettledRule,
 };

@@ -40,16 +40,19 @@ impl Rig {
         match self.lattice.shape() {
             Shape::Grid { rows, columns } => rows * columns,
             Shape::Layers(layers) => layers.iter().sum(),
+            Shape::Planes(planes) => planes.iter().map(PlaneTable::sites).sum(),
         }
     }
 
     /// Indices of the clamped sites, in the order of the task's inputs.
     ///
-    /// Sites are numbered row by row (`row * columns + column`); in a layered rig layer after layer.
+    /// Sites are numbered row by row (`row * columns + column`); in a layered rig layer after layer, in an `lcl` rig plane
+    /// after plane.
     pub fn input_sites(&self) -> Vec<usize> {
         match self.lattice.shape() {
             Shape::Grid { columns, .. } => self.lattice.inputs.iter().map(|(r, c)| r * columns + c).collect(),
             Shape::Layers(layers) => (0..layers.first().copied().unwrap_or(0)).collect(),
+            Shape::Planes(planes) => (0..planes.first().map_or(0, PlaneTable::sites)).collect(),
         }
     }
 
@@ -60,6 +63,10 @@ impl Rig {
             Shape::Layers(layers) => {
                 let sites = layers.iter().sum::<usize>();
                 (sites - layers.last().copied().unwrap_or(0)..sites).collect()
+            }
+            Shape::Planes(planes) => {
+                let sites = self.sites();
+                (sites - planes.last().map_or(0, PlaneTable::sites)..sites).collect()
             }
         }
     }
@@ -89,6 +96,10 @@ pub enum Geometry {
     /// Dense between neighbouring layers; first layer = inputs, last layer = outputs.
     #[serde(rename = "layered")]
     Layered,
+    /// Locally connected layers: stacked planes, each site coupled to a window of the plane below, without sharing of
+    /// weights; first plane = inputs, last plane = outputs.
+    #[serde(rename = "lcl")]
+    LocallyConnected,
     /// The neighbour offsets given in `offsets`.
     #[serde(rename = "offsets")]
     Offsets,
@@ -105,6 +116,7 @@ impl Geometry {
             Self::FourShells => "4nsq",
             Self::AllToAll => "all-to-all",
             Self::Layered => "layered",
+            Self::LocallyConnected => "lcl",
             Self::Offsets => "offsets",
         }
     }
@@ -116,10 +128,10 @@ impl Geometry {
 pub struct Lattice {
     /// Which sites are coupled.
     pub geometry: Geometry,
-    /// Rows of the grid, 1 to 1024. Required unless `layered`.
+    /// Rows of the grid, 1 to 1024. Required unless `layered` or `lcl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
-    /// Columns of the grid, 1 to 1024. Required unless `layered`.
+    /// Columns of the grid, 1 to 1024. Required unless `layered` or `lcl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<usize>,
     /// Neighbour offsets (rows, columns), one of each ± pair. Only with `geometry = "offsets"`.
@@ -128,12 +140,60 @@ pub struct Lattice {
     /// Sites per layer, first = inputs, last = outputs. Only with `geometry = "layered"`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<usize>,
-    /// Clamped sites as (row, column), from 0. Not with `layered`.
+    /// Planes of sites from the inputs up, 2 to 256. Only with `geometry = "lcl"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planes: Vec<PlaneTable>,
+    /// Clamped sites as (row, column), from 0. Not with `layered` or `lcl`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<(usize, usize)>,
-    /// Read and nudged sites as (row, column), from 0. Not with `layered`.
+    /// Read and nudged sites as (row, column), from 0. Not with `layered` or `lcl`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<(usize, usize)>,
+}
+
+/// `[[lattice.planes]]`: one plane of an `lcl` rig.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaneTable {
+    /// Rows, 1 to 1024.
+    pub rows: usize,
+    /// Columns, 1 to 1024.
+    pub columns: usize,
+    /// Side of the square window that a site has on the plane below, 1 to 1024. Default: none, every site is coupled to
+    /// every site of the plane below. Not in the first plane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
+    /// Sites from one window to the next, 1 to 1024. Default 1. Only with a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<usize>,
+    /// What windows do at the edge. Default `valid`. Only with a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Padding>,
+    /// Neighbour preset of the couplings inside the plane: `sq`, `triangular`, `3nsq`, `p3nsq`, `4nsq`, or `offsets` with
+    /// a list. Default: none. Not in the first plane, whose sites are all clamped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Geometry>,
+    /// Neighbour offsets (rows, columns), one of each ± pair. Only with `inside = "offsets"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<(i32, i32)>,
+}
+
+impl PlaneTable {
+    /// Number of sites.
+    pub fn sites(&self) -> usize {
+        self.rows.saturating_mul(self.columns)
+    }
+}
+
+/// What a window does at the edge of the plane below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// Windows lie inside the plane: (n − window) / stride + 1 of them on n sites, rounded down.
+    #[default]
+    Valid,
+    /// n / stride windows, rounded up, centred on their sites; nothing is coupled over the edge.
+    Same,
 }
 
 /// What the sites are arranged as; see [`Lattice::shape`].
@@ -148,15 +208,17 @@ pub enum Shape<'a> {
     },
     /// Sites per layer.
     Layers(&'a [usize]),
+    /// Planes from the inputs up.
+    Planes(&'a [PlaneTable]),
 }
 
 impl Lattice {
-    /// Grid or layers. In a checked rig a grid always has its rows and columns.
+    /// Grid, layers or planes. In a checked rig a grid always has its rows and columns.
     pub fn shape(&self) -> Shape<'_> {
-        if self.geometry == Geometry::Layered {
-            Shape::Layers(&self.layers)
-        } else {
-            Shape::Grid { rows: self.rows.unwrap_or(0), columns: self.columns.unwrap_or(0) }
+        match self.geometry {
+            Geometry::Layered => Shape::Layers(&self.layers),
+            Geometry::LocallyConnected => Shape::Planes(&self.planes),
+            _ => Shape::Grid { rows: self.rows.unwrap_or(0), columns: self.columns.unwrap_or(0) },
         }
     }
 }

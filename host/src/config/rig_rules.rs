@@ -1,8 +1,11 @@
 //! Which values a rig file may hold.
 
+use xyloop_lattice::GeometryError;
+
 use super::report::Issue;
-use super::rig::{Geometry, Lattice, Rig};
+use super::rig::{Geometry, Lattice, PlaneTable, Rig};
 use super::rules::{Rules, positive};
+use super::typed::show;
 
 /// A read-out of all sites, I and Q, must fit the longest message of the wire.
 const SITES_MAX: usize = 16_000;
@@ -46,27 +49,41 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
     rules.range("plant.replicas", plant.replicas, 1..=4096, "copies of the lattice");
     rules.range("plant.phase_diffusion_rad2_per_s", plant.phase_diffusion_rad2_per_s, 0.0..=1e9, "rad²/s");
     rules.range("plant.iq_noise", plant.iq_noise, 0.0..=1.0, "of full scale");
-    if rig.lattice.geometry == Geometry::Layered {
-        layered(&rig.lattice, &mut rules);
-    } else {
-        grid(&rig.lattice, &mut rules);
+    match rig.lattice.geometry {
+        Geometry::Layered => layered(&rig.lattice, &mut rules),
+        Geometry::LocallyConnected => lcl(&rig.lattice, &mut rules),
+        _ => grid(&rig.lattice, &mut rules),
     }
     rules.issues
 }
 
-fn layered(lattice: &Lattice, rules: &mut Rules) {
+/// Keys of `[lattice]` that say nothing about layers or planes: `words` are what the terminals are, and what to give.
+fn only(lattice: &Lattice, own_key: &str, words: [&str; 2], rules: &mut Rules) {
     let given = [
         ("rows", lattice.rows.is_some()),
         ("columns", lattice.columns.is_some()),
         ("offsets", !lattice.offsets.is_empty()),
+        ("layers", !lattice.layers.is_empty()),
+        ("planes", !lattice.planes.is_empty()),
         ("inputs", !lattice.inputs.is_empty()),
         ("outputs", !lattice.outputs.is_empty()),
     ];
-    for (key, _) in given.iter().filter(|(_, given)| *given) {
-        let issue = Issue::at(&format!("lattice.{key}"), format!("`lattice.{key}` has no meaning in a layered rig"));
-        let issue = issue.also("lattice.geometry", "layered: the first layer is the inputs, the last the outputs");
-        rules.push(issue.help(format!("remove `{key}` and give `layers = [4, 12, 3]`, or choose another geometry")));
+    let name = lattice.geometry.name();
+    for (key, _) in given.iter().filter(|(key, given)| *given && *key != own_key) {
+        let title = format!("`lattice.{key}` has no meaning in {name} rig", name = article(name));
+        let issue = Issue::at(&format!("lattice.{key}"), title);
+        let issue = issue.also("lattice.geometry", format!("{name}: {}", words[0]));
+        rules.push(issue.help(format!("remove `{key}` and give {}, or choose another geometry", words[1])));
     }
+}
+
+fn article(name: &str) -> String {
+    format!("{} {name}", if name == "lcl" { "an" } else { "a" })
+}
+
+fn layered(lattice: &Lattice, rules: &mut Rules) {
+    let words = ["the first layer is the inputs, the last the outputs", "`layers = [4, 12, 3]`"];
+    only(lattice, "layers", words, rules);
     if lattice.layers.len() < 2 || lattice.layers.len() > 256 {
         let title = format!("`lattice.layers` has {} layers: allowed are 2 to 256", lattice.layers.len());
         rules.push(Issue::at("lattice.layers", title).help("e.g. layers = [4, 12, 3]: inputs, hidden, outputs"));
@@ -79,8 +96,92 @@ fn layered(lattice: &Lattice, rules: &mut Rules) {
     size("lattice.layers", sites, couplings, rules);
 }
 
+fn lcl(lattice: &Lattice, rules: &mut Rules) {
+    let words = ["the first plane is the inputs, the last the outputs", "`[[lattice.planes]]` tables"];
+    only(lattice, "planes", words, rules);
+    let before = rules.issues.len();
+    let count = lattice.planes.len();
+    if !(2..=256).contains(&count) {
+        let title = format!("`lattice.planes` has {count} planes: allowed are 2 to 256");
+        let help = "the inputs first, e.g. [[lattice.planes]] with rows = 28 and columns = 28, then planes above them";
+        rules.push(Issue::at("lattice.planes", title).help(help));
+    }
+    for (nth, table) in lattice.planes.iter().enumerate() {
+        plane(nth, table, rules);
+    }
+    if rules.issues.len() > before {
+        return;
+    }
+    // Sizes are in range; whether the planes fit on each other is the lattice's own judgement.
+    let geometry = crate::array::geometry(lattice);
+    let sites = geometry.sites();
+    match geometry.validate() {
+        Err(GeometryError::WindowMismatch { plane, side, has, fits, count, size, stride }) => {
+            let path = format!("lattice.planes.{plane}.{side}");
+            let title = format!("plane {plane} has {has} {side}, its windows have {fits} places on the {count} below");
+            rules.push(
+                Issue::at(&path, title)
+                    .label(if fits == 0 { "no window fits".to_owned() } else { format!("{fits} {side}") })
+                    .also(&format!("lattice.planes.{plane}.window"), format!("window {size}, stride {stride}"))
+                    .help("change the plane's size, its window or stride, or write padding = \"same\""),
+            );
+        }
+        Err(GeometryError::TooManyCouplings { couplings }) => size("lattice.planes", sites, couplings, rules),
+        Err(other) => rules.push(Issue::at("lattice.planes", other.to_string())),
+        Ok(()) => size("lattice.planes", sites, geometry.couplings(), rules),
+    }
+}
+
+fn plane(nth: usize, table: &PlaneTable, rules: &mut Rules) {
+    let path = |key: &str| format!("lattice.planes.{nth}.{key}");
+    for (key, value) in [
+        ("rows", Some(table.rows)),
+        ("columns", Some(table.columns)),
+        ("window", table.window),
+        ("stride", table.stride),
+    ] {
+        rules.range_if(&path(key), value, 1..=1024, "");
+    }
+    let given = [
+        ("window", table.window.is_some()),
+        ("stride", table.stride.is_some()),
+        ("padding", table.padding.is_some()),
+        ("inside", table.inside.is_some()),
+        ("offsets", !table.offsets.is_empty()),
+    ];
+    for (key, _) in given.iter().filter(|(_, given)| *given) {
+        let (reason, help) = match *key {
+            _ if nth == 0 => {
+                ("the first plane is the inputs: nothing is below it, and its sites are clamped", "remove it")
+            }
+            "stride" | "padding" if table.window.is_none() => {
+                ("the plane has no window", "remove it, or give the window's side, e.g. window = 5")
+            }
+            "offsets" if table.inside != Some(Geometry::Offsets) => {
+                ("the offsets of a preset are known", "remove it, or write inside = \"offsets\"")
+            }
+            _ => continue,
+        };
+        let title = format!("`lattice.planes[{nth}].{key}` has no meaning: {reason}");
+        rules.push(Issue::at(&path(key), title).help(help));
+    }
+    match table.inside {
+        Some(name @ (Geometry::AllToAll | Geometry::Layered | Geometry::LocallyConnected)) => {
+            let title =
+                format!("`lattice.planes[{nth}].inside` is \"{}\": it is for neighbours in a plane", name.name());
+            rules.push(Issue::at(&path("inside"), title).help("use sq, triangular, 3nsq, p3nsq, 4nsq or offsets"));
+        }
+        Some(Geometry::Offsets) => offsets(&path("offsets"), &table.offsets, table.rows, table.columns, rules),
+        _ => {}
+    }
+}
+
 fn grid(lattice: &Lattice, rules: &mut Rules) {
     let name = lattice.geometry.name();
+    if !lattice.planes.is_empty() {
+        let issue = Issue::at("lattice.planes", format!("`lattice.planes` has no meaning with geometry \"{name}\""));
+        rules.push(issue.help("remove it, or write geometry = \"lcl\""));
+    }
     if !lattice.layers.is_empty() {
         let issue = Issue::at("lattice.layers", format!("`lattice.layers` has no meaning with geometry \"{name}\""));
         rules.push(issue.help("remove it, or write geometry = \"layered\""));
@@ -95,7 +196,12 @@ fn grid(lattice: &Lattice, rules: &mut Rules) {
     let (Some(rows), Some(columns)) = (lattice.rows, lattice.columns) else {
         return;
     };
-    offsets(lattice, rows, columns, rules);
+    if lattice.geometry == Geometry::Offsets {
+        offsets("lattice.offsets", &lattice.offsets, rows, columns, rules);
+    } else if !lattice.offsets.is_empty() {
+        let title = format!("`lattice.offsets` has no meaning with geometry \"{name}\"");
+        rules.push(Issue::at("lattice.offsets", title).help("remove it, or write geometry = \"offsets\""));
+    }
     terminals(lattice, rows, columns, rules);
     let sites = rows.saturating_mul(columns);
     let per_site = match lattice.geometry {
@@ -117,21 +223,14 @@ fn size(path: &str, sites: usize, couplings: usize, rules: &mut Rules) {
     }
 }
 
-fn offsets(lattice: &Lattice, rows: usize, columns: usize, rules: &mut Rules) {
-    if lattice.geometry != Geometry::Offsets {
-        if !lattice.offsets.is_empty() {
-            let title = format!("`lattice.offsets` has no meaning with geometry \"{}\"", lattice.geometry.name());
-            rules.push(Issue::at("lattice.offsets", title).help("remove it, or write geometry = \"offsets\""));
-        }
-        return;
-    }
-    if lattice.offsets.is_empty() || lattice.offsets.len() > 256 {
-        let title = format!("`lattice.offsets` has {} entries: allowed are 1 to 256", lattice.offsets.len());
-        let issue = Issue::at("lattice.offsets", title);
+fn offsets(at: &str, list: &[(i32, i32)], rows: usize, columns: usize, rules: &mut Rules) {
+    if list.is_empty() || list.len() > 256 {
+        let title = format!("{} has {} entries: allowed are 1 to 256", show(at), list.len());
+        let issue = Issue::at(at, title);
         rules.push(issue.help("e.g. offsets = [[0, 1], [1, 0]] is the square lattice; one of each ± pair"));
     }
-    for (nth, &(down, right)) in lattice.offsets.iter().enumerate() {
-        let path = format!("lattice.offsets.{nth}");
+    for (nth, &(down, right)) in list.iter().enumerate() {
+        let path = format!("{at}.{nth}");
         let opposite = (down.checked_neg(), right.checked_neg());
         let same = |&(d, r): &(i32, i32)| (d, r) == (down, right) || (Some(d), Some(r)) == opposite;
         if (down, right) == (0, 0) {
@@ -139,10 +238,10 @@ fn offsets(lattice: &Lattice, rows: usize, columns: usize, rules: &mut Rules) {
         } else if down.unsigned_abs() as usize >= rows || right.unsigned_abs() as usize >= columns {
             let title = format!("offset [{down}, {right}] couples nothing on {rows} rows and {columns} columns");
             rules.push(Issue::at(&path, title).help("remove it, or make the lattice larger"));
-        } else if let Some(first) = lattice.offsets[..nth].iter().position(same) {
+        } else if let Some(first) = list[..nth].iter().position(same) {
             let issue =
                 Issue::at(&path, format!("offset [{down}, {right}] is given twice: the opposite counts as the same"));
-            rules.push(issue.also(&format!("lattice.offsets.{first}"), "first here").help("give one of each ± pair"));
+            rules.push(issue.also(&format!("{at}.{first}"), "first here").help("give one of each ± pair"));
         }
     }
 }

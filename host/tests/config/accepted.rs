@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use xyloop::array::Array;
 use xyloop::config::{self, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
 
 use crate::files::*;
@@ -46,6 +47,26 @@ fn layers_are_numbered_one_after_the_other() {
         config::load_rig(hil_config().join("iris.toml"), &strings(&["rig.lattice.layers=[4, 5, 3]"])).unwrap();
     assert_eq!(rig.lattice.geometry, Geometry::Layered);
     assert_eq!((rig.sites(), rig.input_sites(), rig.output_sites()), (12, vec![0, 1, 2, 3], vec![9, 10, 11]));
+}
+
+#[test]
+fn planes_are_numbered_one_after_the_other_and_make_their_graph() {
+    let load = |text: &str| {
+        let files = Files::new(EXPERIMENT, text);
+        config::load_rig(files.0.path().join("rig.toml"), &[]).unwrap().0
+    };
+    let rig = load(PLANES);
+    assert_eq!((rig.lattice.geometry, rig.sites()), (Geometry::LocallyConnected, 1323));
+    assert_eq!(rig.input_sites(), (0..784).collect::<Vec<_>>());
+    assert_eq!(rig.output_sites(), (1313..1323).collect::<Vec<_>>());
+    let graph = Array::new(&rig).unwrap().graph;
+    assert_eq!((graph.len(), graph.couplings().len()), (1323, 19_044 + 2 * 23 * 22 + 5_290));
+    // The defaults are stride 1 and no padding; the same in words makes the same array.
+    let spelt = PLANES.replace("window = 6", "window = 6\nstride = 1\npadding = \"valid\"");
+    let spelt = spelt.replace("\"sq\"", "\"offsets\"\noffsets = [[1, 0], [0, -1]]");
+    assert_eq!(Array::new(&load(&spelt)).unwrap().wiring_hash(), Array::new(&rig).unwrap().wiring_hash());
+    let same = PLANES.replace("23", "14").replace("window = 6", "window = 5\nstride = 2\npadding = \"same\"");
+    assert_eq!(Array::new(&load(&same)).unwrap().graph.len(), 784 + 196 + 10);
 }
 
 #[test]

@@ -15,6 +15,26 @@ inputs = [[5, 5], [9, 5]]
 outputs = [[7, 9]]
 "#;
 
+pub const PLANES: &str = r#"name = "mnist"
+
+[lattice]
+geometry = "lcl"
+
+[[lattice.planes]]
+rows = 28
+columns = 28
+
+[[lattice.planes]]
+rows = 23
+columns = 23
+window = 6
+inside = "sq"
+
+[[lattice.planes]]
+rows = 1
+columns = 10
+"#;
+
 pub const EXPERIMENT: &str = r#"name = "first"
 rig = "rig.toml"
 

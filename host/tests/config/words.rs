@@ -121,6 +121,54 @@ fn lattices_that_make_no_sense() {
     says(&Files::new(EXPERIMENT, &format!("name = \"x\"\n{layers}")).refusal(&[]), &["allowed is 1 to 16000 sites"]);
 }
 
+fn planes_with(old: &str, new: &str) -> String {
+    assert!(PLANES.contains(old), "{old}");
+    Files::new(EXPERIMENT, &PLANES.replacen(old, new, 1)).refusal(&[])
+}
+
+#[test]
+fn planes_that_make_no_sense() {
+    says(
+        &planes_with("geometry = \"lcl\"", "geometry = \"lcl\"\nrows = 3\nlayers = [3, 3]"),
+        &[
+            "`lattice.rows` has no meaning in an lcl rig",
+            "`lattice.layers` has no meaning",
+            "the first plane is the inputs",
+        ],
+    );
+    says(&planes_with("\"lcl\"", "\"4nsq\""), &["`lattice.planes` has no meaning", "geometry = \"lcl\""]);
+    says(
+        &planes_with("rows = 23", "rows = 24"),
+        &["plane 1 has 24 rows", "23 places on the 28 below", "rig.toml:11:8", "23 rows", "window 6, stride 1"],
+    );
+    says(&planes_with("window = 6", "window = 29"), &["plane 1 has 23 rows", "no window fits"]);
+    says(&planes_with("window = 6", "window = 0"), &["`lattice.planes[1].window` is 0: allowed is 1 to 1024"]);
+    says(
+        &planes_with("window = 6", "stride = 2"),
+        &["`lattice.planes[1].stride` has no meaning: the plane has no window"],
+    );
+    says(&planes_with("rows = 28", "rows = 28\ninside = \"sq\""), &["`lattice.planes[0].inside` has no meaning"]);
+    says(&planes_with("\"sq\"", "\"layered\""), &["`lattice.planes[1].inside` is \"layered\"", "3nsq"]);
+    says(
+        &planes_with("\"sq\"", "\"offsets\"\noffsets = [[0, 1], [0, 0]]"),
+        &["offset [0, 0] would couple every site to itself", "rig.toml:15"],
+    );
+    says(&planes_with("\"sq\"", "\"offsets\""), &["`lattice.planes[1].offsets` has 0 entries"]);
+    says(&planes_with("\"sq\"", "\"sq\"\noffsets = [[0, 1]]"), &["`lattice.planes[1].offsets` has no meaning"]);
+    says(&planes_with("\"sq\"", "\"sq\"\nwindows = 3"), &["unknown key `windows`", "did you mean `window`?"]);
+    says(&planes_with("columns = 28\n", ""), &["`columns` is missing in [lattice.planes.0]"]);
+    says(
+        &planes_with("rows = 1\ncolumns = 10", "rows = 120\ncolumns = 120"),
+        &["7637656 couplings: allowed are at most 4194304"],
+    );
+    let one = "name = \"x\"\n[lattice]\ngeometry = \"lcl\"\n[[lattice.planes]]\nrows = 3\ncolumns = 3\n";
+    says(&Files::new(EXPERIMENT, one).refusal(&[]), &["`lattice.planes` has 1 planes: allowed are 2 to 256"]);
+    says(
+        &Files::new(EXPERIMENT, PLANES).refusal(&[]),
+        &["needs 2 input sites, rig `mnist` has 784", "[[lattice.planes]]"],
+    );
+}
+
 #[test]
 fn experiments_that_make_no_sense() {
     says(&experiment_with("timeout_us = 40000", "timeout_us = 5999"), &["no state can settle before 6000 µs"]);
