@@ -21,6 +21,9 @@ pub struct LaneReport {
     /// A NaN or infinity turned up (in couplings, fields, phases or durations) or the pass limit was reached. The state
     /// is the last one that was finite, or the one given; never at rest.
     pub failed: bool,
+    /// The flow passed so close to a saddle that its integration errors could have decided where it ends: its residual
+    /// rose again after having been as small as they are. Told by solvers that follow the flow.
+    pub near_saddle: bool,
     /// When at rest: time after which the flow got there, counted from the start of this call (0 if already there).
     pub rest_after: Option<f64>,
     /// The slowest relaxation rate at the equilibrium, where the twin estimated it.
@@ -59,6 +62,8 @@ pub struct Ensemble {
     pub(crate) phase: Vec<Lanes>,
     pub(crate) star: Vec<Lanes>,
     pub(crate) rest: [Rest; LANES],
+    /// Smallest residual on the way from where the lane was last set.
+    pub(crate) lowest: [f64; LANES],
     pub(crate) rate_bound: Lanes,
     /// Fields with the clamped sites' couplings folded in.
     pub(crate) static_x: Vec<Lanes>,
@@ -109,6 +114,7 @@ impl Ensemble {
             phase: lanes(),
             star: lanes(),
             rest: [Rest::Unknown; LANES],
+            lowest: [f64::INFINITY; LANES],
             rate_bound: Lanes::ZERO,
             static_x: lanes(),
             static_y: lanes(),
@@ -183,6 +189,7 @@ impl Ensemble {
         self.check(phases);
         store(&mut self.phase, lane, &self.free, phases);
         self.rest[lane] = Rest::Unknown;
+        self.lowest[lane] = f64::INFINITY;
         self.work.factored[lane] = false;
     }
 
@@ -249,6 +256,7 @@ impl Ensemble {
     fn note(&mut self, lane: usize, changed: bool) {
         if changed {
             self.rest[lane] = Rest::Unknown;
+            self.lowest[lane] = f64::INFINITY;
             self.stale = true;
         }
     }
@@ -263,6 +271,7 @@ impl Ensemble {
         if self.version != network.version() {
             self.version = network.version();
             self.rest = [Rest::Unknown; LANES];
+            self.lowest = [f64::INFINITY; LANES];
             self.stale = true;
         }
         if !self.stale {

@@ -68,6 +68,11 @@ impl Solver for Flow {
     }
 }
 
+/// A residual that has fallen to this many times the error of a step, and rises again by that factor, has passed a saddle
+/// at a distance the errors could have made up for: at tolerances a hundred times looser than the twin's, where such
+/// errors happen, the samples that ended elsewhere had.
+const SADDLE_ERRORS: f64 = 10.0;
+const SADDLE_RISE: f64 = 2.0;
 /// Error floor, radians: below it rounding of the phases is all an estimate sees.
 const ERROR_FLOOR: f64 = 1e-14;
 
@@ -209,7 +214,8 @@ pub(crate) fn run(
                 reports[l].passes += 1;
                 let (residual, error) = (verdict.residual.0[l], verdict.error.0[l]);
                 let sound = verdict.check.0[l].is_finite();
-                accept[l] = pass(&mut clocks[l], &mut reports[l], goals[l], tolerance, (residual, error, sound));
+                let (clock, lowest) = (&mut clocks[l], &mut ensemble.lowest[l]);
+                accept[l] = pass(clock, &mut reports[l], goals[l], tolerance, lowest, (residual, error, sound));
             }
         }
         let mut factors = Step::coefficients();
@@ -237,6 +243,7 @@ fn pass(
     report: &mut LaneReport,
     goal: Goal,
     tolerance: &FlowTolerance,
+    lowest: &mut f64,
     (residual, error, sound): (f64, f64, bool),
 ) -> bool {
     let rate = report.rate_bound;
@@ -271,6 +278,8 @@ fn pass(
         let left = goal.duration - report.time;
         report.time = if clock.tau >= left { goal.duration } else { report.time + clock.tau };
     }
+    *lowest = lowest.min(residual);
+    report.near_saddle |= *lowest <= SADDLE_ERRORS * tolerance.atol && residual >= SADDLE_RISE * *lowest;
     report.residual = residual;
     report.at_rest = residual < goal.stop_residual;
     report.rest_after = report.at_rest.then_some(report.time);

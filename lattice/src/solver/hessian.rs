@@ -8,7 +8,7 @@ use super::lanes::{LANES, Lanes, Mask};
 use super::network::Network;
 
 /// Inverse iterations for the slowest rate, from a start that already lies mostly in the slowest mode.
-const INVERSE_ITERATIONS: usize = 4;
+const INVERSE_ITERATIONS: usize = 10;
 /// Smallest pivot accepted, as a part of the largest: below it the matrix is singular to rounding.
 const SMALLEST_PIVOT: f64 = 1e-11;
 /// A factorisation may cost as many multiplications as this many force evaluations; beyond, iterating is cheaper

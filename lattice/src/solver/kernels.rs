@@ -137,8 +137,7 @@ impl Kernel for Force<'_> {
     fn run<V: Vector>(self) -> (Lanes, Lanes) {
         let (mut largest, mut check) = (V::splat(0.0), V::splat(0.0));
         for i in 0..self.force.len() {
-            let local =
-                [V::load(&self.static_x[i]), V::load(&self.static_y[i]), V::load(&self.torque[i])];
+            let local = [V::load(&self.static_x[i]), V::load(&self.static_y[i]), V::load(&self.torque[i])];
             let force = site_force(i, self.row_start, self.column, self.weight, local, self.phasors);
             force.store(&mut self.force[i]);
             let magnitude = force.abs();

@@ -197,9 +197,7 @@ impl Step {
         }
         // Only now it is known which samples count in all their states.
         for (signs, state) in &states {
-            let weights = std::array::from_fn(|l| {
-                if l < used && counts[l % count] { signs[l / count] } else { 0.0 }
-            });
+            let weights = std::array::from_fn(|l| if l < used && counts[l % count] { signs[l / count] } else { 0.0 });
             scratch.sums.add_cosines(block, network, state, Lanes(weights));
         }
         if matches!(self.nudge, Nudge::OneSided { .. }) {

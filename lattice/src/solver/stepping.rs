@@ -65,8 +65,7 @@ impl Kernel for Judge<'_> {
         let (mut residual, mut largest, mut check) = (V::splat(0.0), V::splat(0.0), V::splat(0.0));
         let weight_of_force = V::splat(0.4) * V::load(&self.tau);
         for i in 0..self.force.len() {
-            let local =
-                [V::load(&self.static_x[i]), V::load(&self.static_y[i]), V::load(&self.torque[i])];
+            let local = [V::load(&self.static_x[i]), V::load(&self.static_y[i]), V::load(&self.torque[i])];
             let force = site_force(i, self.row_start, self.column, self.weight, local, self.phasors);
             let magnitude = force.abs();
             let moved = V::load(&self.phase[i]) - V::load(&self.stage[i]);

@@ -186,6 +186,7 @@ pub fn advance(
             let (report, attempt) = (&mut reports[l], attempts[l]);
             report.passes += attempt.effort.passes;
             report.factorisations += attempt.effort.factorisations;
+            report.near_saddle |= attempt.saddle;
             if !attempt.converged {
                 // The next try when another digit of the residual is gone.
                 courses[l] = Course::Seeking((0.1 * report.residual).max(tolerance.residual));
@@ -233,4 +234,5 @@ fn book(report: &mut LaneReport, leg: &LaneReport) {
     report.residual = leg.residual;
     report.passes += leg.passes;
     report.steps += leg.steps;
+    report.near_saddle |= leg.near_saddle;
 }
