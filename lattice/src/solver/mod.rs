@@ -5,6 +5,7 @@
 //! | [`flow`] | dφ/dt = −∂E/∂φ to a stated tolerance | reference, early reads |
 //! | [`twin`] | the same flow, and jumps to the equilibrium the flow is bound for once that is certain | the simulated device |
 //! | [`follow`] | the equilibrium of before, as couplings, fields or clamps change a little | nudges, training in the model |
+//! | [`relax`] | nothing: each site in turn is put where its neighbours want it | states of low energy, layers |
 //! | [`diffuse`] | the flow with phase noise, at a fixed step | a noisy device |
 //!
 //! All that come to rest share the trait [`Solver`].
@@ -14,6 +15,7 @@
 pub mod diffuse;
 pub mod flow;
 pub mod follow;
+pub mod relax;
 pub mod twin;
 
 mod chebyshev;
