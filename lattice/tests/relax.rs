@@ -1,5 +1,5 @@
 //! Coordinate relaxation: its equilibria and energies against the scalar reference, the single turn, layers in one
-//! sweep, lanes on their own, and the search.
+//! sweep, lanes on their own.
 // Exact results are compared exactly.
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::needless_range_loop, clippy::doc_markdown)]
 
@@ -8,7 +8,7 @@ mod common;
 use common::{bits, cold_ensemble, difference, network, normal, parameters, phases, rng, state, xor_graph};
 use rand::RngExt;
 use std::f64::consts::PI;
-use xyloop_lattice::relax::{self, Relax};
+use xyloop_lattice::relax::Relax;
 use xyloop_lattice::solver::Solver;
 use xyloop_lattice::{
     Ensemble, Geometry, Graph, Isa, LANES, LaneReport, Network, Parameters, Preset, energy, flow, twin,
@@ -49,7 +49,7 @@ fn ends_at_equilibria_of_the_reference_force() {
             assert!(report.residual <= 1e-10 && residual(&graph, &parameters, &ended) <= 1e-10, "{kappa}: {report:?}");
             assert!((report.residual - residual(&graph, &parameters, &ended)).abs() < 1e-13);
             assert_eq!((report.rest_after, report.time, report.steps), (None, 0.0, 0));
-            assert!(report.passes > 1 && report.rate_bound > 0.0);
+            assert!(report.passes > 1 && report.rate_bound == 0.0);
             // Each phase next to the one it came from.
             assert!(began.iter().zip(&ended).all(|(a, b)| (a - b).abs() <= PI + 1e-12));
         }
@@ -80,16 +80,17 @@ fn no_sweep_raises_the_energy() {
     for kappa in [0.5, 1.0, 1.8] {
         let (graph, parameters, network, mut ensemble) = setting(Preset::FourthSq, 33);
         let one = Relax { max_sweeps: 1, ..with(kappa) };
-        let mut before = ensemble.energies(&network);
-        let began = before;
+        let energies = |ensemble: &Ensemble| -> [f64; LANES] {
+            std::array::from_fn(|l| energy::energy(&graph, &parameters, &state(ensemble, graph.len(), l)))
+        };
+        let began = energies(&ensemble);
+        let mut before = began;
         for _ in 0..200 {
             one.settle(&network, &mut ensemble, ALL);
-            let after = ensemble.energies(&network);
+            let after = energies(&ensemble);
             for l in 0..LANES {
                 // Energies are about −100: rounding of the sums.
                 assert!(after[l] <= before[l] + 1e-12, "κ {kappa}, lane {l}: {} to {}", before[l], after[l]);
-                let scalar = energy::energy(&graph, &parameters, &state(&ensemble, graph.len(), l));
-                assert!(scalar.is_finite());
             }
             before = after;
         }
@@ -264,10 +265,15 @@ fn what_cannot_be_relaxed_is_refused_untouched_and_alone() {
             assert_eq!(bits(&state(&ensemble, graph.len(), l)), bits(&state(&reference, graph.len(), l)));
         }
     }
-    for kappa in [0.0, -1.0, 2.0, f64::NAN] {
+    // Out of range: κ, and couplings whose squares are.
+    let mut huge = network.clone();
+    huge.set_couplings(&vec![1e200; graph.couplings().len()]);
+    for (network, kappa) in
+        [(&network, 0.0), (&network, -1.0), (&network, 2.0), (&network, f64::NAN), (&huge, 1.0), (&huge, 1.6)]
+    {
         let mut ensemble = start.clone();
-        let reports = with(kappa).settle(&network, &mut ensemble, ALL);
-        assert!(reports.iter().all(|report| report.failed && !report.at_rest && report.passes == 0));
+        let reports = with(kappa).settle(network, &mut ensemble, ALL);
+        assert!(reports.iter().all(|report| report.failed && !report.at_rest && report.passes <= 1));
         assert_eq!(bits(&state(&ensemble, graph.len(), 0)), bits(&state(&start, graph.len(), 0)));
     }
 }
@@ -348,72 +354,19 @@ fn a_lane_depends_on_itself_alone_and_not_on_the_instruction_set() {
 }
 
 #[test]
-fn the_search_keeps_the_lowest_of_its_starts() {
-    let (graph, _, network, start) = setting(Preset::FourthSq, 43);
-    let relax = Relax::default();
-    let count = 12;
-    let write = |start: usize, lane: usize, out: &mut [f64]| {
-        out.copy_from_slice(&phases(&mut rng((start * LANES + lane) as u64), out.len()));
-    };
-    let mut ensemble = start.clone();
-    let found = relax::search(&network, &mut ensemble, write, count, &relax);
-    let energies = ensemble.energies(&network);
-
-    let mut lowest = [f64::INFINITY; LANES];
-    let mut sizes = [0; LANES];
-    for k in 0..count {
-        let mut single = start.clone();
-        for lane in 0..LANES {
-            let mut begun = vec![0.0; graph.len()];
-            write(k, lane, &mut begun);
-            single.set_phases(lane, &begun);
-        }
-        let reports = relax.settle(&network, &mut single, ALL);
-        let each = single.energies(&network);
-        for l in 0..LANES {
-            assert!(reports[l].at_rest && found[l].unwrap() <= each[l], "start {k}, lane {l}");
-            sizes[l] += usize::from(each[l] > found[l].unwrap() + 1e-3);
-            lowest[l] = lowest[l].min(each[l]);
-        }
-    }
-    for l in 0..LANES {
-        assert!(found[l] == Some(lowest[l]) && energies[l] == lowest[l] && ensemble.at_rest(l));
-        // The starts do end in different states, so that there was something to choose.
-        assert!(sizes[l] > 0, "lane {l}");
-    }
-
-    // More starts are never worse, and the same search finds the same bits.
-    let mut again = start.clone();
-    assert_eq!(relax::search(&network, &mut again, write, count, &relax), found);
-    assert!((0..LANES).all(|l| bits(&state(&again, graph.len(), l)) == bits(&state(&ensemble, graph.len(), l))));
-    let more = relax::search(&network, &mut again, write, 2 * count, &relax);
-    assert!((0..LANES).all(|l| more[l] <= found[l]));
-}
-
-#[test]
-fn a_search_without_success_leaves_the_state() {
-    let (graph, _, network, mut start) = setting(Preset::Sq, 44);
-    let mut torque = vec![0.0; graph.len()];
-    torque[7] = 0.1;
-    start.set_torques(2, &torque);
-    let mut seen = Vec::new();
-    let write = |index: usize, lane: usize, out: &mut [f64]| {
-        seen.push((index, lane, out[30].to_bits()));
-        out[30] = if lane == 5 { f64::NAN } else { 1.0 };
-    };
-    let mut ensemble = start.clone();
-    let found = relax::search(&network, &mut ensemble, write, 2, &Relax::default());
-    for l in 0..LANES {
-        let before = state(&start, graph.len(), l);
-        let fails = l == 2 || l == 5;
-        assert_eq!(found[l].is_none(), fails, "lane {l}");
-        assert_eq!(ensemble.at_rest(l), !fails);
-        assert_eq!(bits(&state(&ensemble, graph.len(), l)) == bits(&before), fails);
-        // Both starts were offered the state of before.
-        assert!([0, 1].iter().all(|&start| seen.contains(&(start, l, before[30].to_bits()))));
-    }
-    let mut idle = start.clone();
-    let none = relax::search(&network, &mut idle, |_, _, _| {}, 0, &Relax::default());
-    assert!(none == [None; LANES]);
-    assert_eq!(bits(&state(&idle, graph.len(), 0)), bits(&state(&start, graph.len(), 0)));
+fn a_sweep_that_met_no_force_is_not_taken_at_its_word() {
+    // Site 1 is held by next to nothing and lies across it: a quarter turn at a force of 1e-11. Site 0, visited before,
+    // was at rest with the old direction.
+    let graph = Graph::from_couplings(vec![[0.0, 0.0], [1.0, 0.0]], &[(0, 1)]).unwrap();
+    let mut network = Network::new(&graph);
+    network.set_couplings(&[0.3]);
+    let mut ensemble = Ensemble::new(&network);
+    let mut lanes = [false; LANES];
+    lanes[2] = true;
+    ensemble.set_fields(2, &[0.5, 1e-11 - 0.3], &[-0.3, 0.0]);
+    ensemble.set_phases(2, &[0.0, 0.5 * PI]);
+    let one = Relax { max_sweeps: 1, ..with(1.0) }.settle(&network, &mut ensemble.clone(), lanes)[2];
+    assert!(!one.at_rest && one.failed && (one.residual - 0.3).abs() < 1e-9, "{one:?}");
+    let report = with(1.0).settle(&network, &mut ensemble, lanes)[2];
+    assert!(report.at_rest && report.passes > 1 && report.residual <= 1e-10, "{report:?}");
 }

@@ -169,7 +169,7 @@ impl Kernel for Energy<'_> {
     fn run<V: Vector>(self) -> Lanes {
         let mut sum = V::splat(0.0);
         for (i, here) in self.phasors.iter().enumerate() {
-            let [x, y] = [&self.static_x[i], &self.static_y[i]].map(V::load);
+            let (x, y) = (V::load(&self.static_x[i]), V::load(&self.static_y[i]));
             let (a, b) = site_field(i, self.row_start, self.column, self.weight, [x, y], self.phasors);
             sum = V::load(&here.cos).mul_add(a + x, sum);
             sum = V::load(&here.sin).mul_add(b + y, sum);

@@ -8,10 +8,11 @@
 //! angle and |θ| < π from there on; so |δ − θ| < |δ|. Couplings that act differently on their two ends have no energy: they
 //! are relaxed all the same, without that promise.
 //!
-//! It ends in *other* equilibria than the flow: on XOR lattices about every cold sample does. It is for finding states
-//! of low energy ([`search`]), and for structures it solves block by block: sites without couplings among themselves
-//! (the layer of a layered graph, every other one of stacked planes) are brought to their exact joint minimum by one
-//! visit, given the rest. What a device would settle to is [`super::twin`]'s answer.
+//! It ends in *other* equilibria than the flow: 60 to 85 % of cold samples did on 15 × 15 lattices at the XOR recipe's
+//! start, 90 % with all sites coupled (256 samples each), of slightly lower energy. What a device would settle to is
+//! [`super::twin`]'s answer. This is for finding states of low energy ([`search`]), and for structures it solves block by
+//! block: at κ = 1 a plane without couplings inside (layered graphs, stacked planes) is at its exact joint minimum after
+//! one visit, given the rest.
 #![allow(clippy::inline_always)]
 
 use super::Solver;
@@ -26,22 +27,21 @@ use crate::math;
 /// How the sites are relaxed, and when they count as at rest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Relax {
-    /// κ, above 0 and below 2; 1 puts every site at its minimum.
+    /// κ, above 0 and below 2 (1.6); 1 puts every site at its minimum.
     pub over_relaxation: f64,
     /// max |force| of an equilibrium (1e-10).
     pub residual: f64,
-    /// Sweeps over all free sites after which a lane is given up and reported as failed; its state is kept.
+    /// Sweeps over all free sites after which a lane is given up and reported as failed, in the state it then has
+    /// (20 000).
     pub max_sweeps: u32,
 }
 
 impl Default for Relax {
+    /// κ 1.6 needs the fewest sweeps from cold starts, a third of those at κ = 1 (`examples/settle_cost.rs`).
     fn default() -> Self {
-        Self { over_relaxation: 1.0, residual: 1e-10, max_sweeps: 20_000 }
+        Self { over_relaxation: 1.6, residual: 1e-10, max_sweeps: 20_000 }
     }
 }
-
-/// Rate bounds from here on are refused: squares of local fields could overflow.
-const LARGEST_BOUND: f64 = 1e150;
 
 impl Solver for Relax {
     fn name(&self) -> &'static str {
@@ -57,12 +57,13 @@ impl Solver for Relax {
     /// residual, if the forces of the state it ended in confirm it; those alone make it [`LaneReport::at_rest`]. Every
     /// phase stays within half a turn of where it was.
     ///
-    /// [`LaneReport::passes`] counts the sweeps, not the confirmations; there is no [`LaneReport::rest_after`], since
-    /// no time passes. An equilibrium is not promised to be stable: each site is at its own minimum, all together may
+    /// [`LaneReport::passes`] counts the sweeps, not the confirmations; there is no [`LaneReport::rest_after`] and no
+    /// [`LaneReport::rate_bound`], since no time passes. An equilibrium is not promised to be stable: each site is at its own minimum, all together may
     /// be on a saddle. A site without local field stays.
     ///
-    /// Lanes fail untouched if κ is out of range or anything is not finite, and also if any torque is not zero: with
-    /// one, a phasor has no energy (every turn gains 2π × torque), and where it exceeds the local field no rest.
+    /// Lanes fail untouched if κ is out of range, if anything is not finite or a local field above 10¹⁵⁰, and also if any
+    /// torque is not zero: with one, a phasor has no energy (every turn gains 2π × torque), and where it exceeds the
+    /// local field no rest.
     fn settle(&self, network: &Network, ensemble: &mut Ensemble, lanes: [bool; LANES]) -> [LaneReport; LANES] {
         ensemble.refresh(network);
         let (mut reports, mut running) = self.begin(ensemble, lanes);
@@ -123,9 +124,8 @@ impl Relax {
         let usable = self.over_relaxation > 0.0 && self.over_relaxation < 2.0;
         for l in (0..LANES).filter(|&l| lanes[l]) {
             let report = &mut reports[l];
-            report.rate_bound = ensemble.rate_bound.0[l];
             let still = ensemble.torque.iter().all(|torque| torque.0[l] == 0.0);
-            report.failed = !(usable && still && report.rate_bound < LARGEST_BOUND);
+            report.failed = !(usable && still);
             match ensemble.rest[l] {
                 Rest::Here { residual, rate } if !report.failed && residual <= self.residual => {
                     (report.at_rest, report.residual, report.slowest_rate) = (true, residual, rate);
@@ -138,7 +138,7 @@ impl Relax {
 }
 
 /// One visit to every free site in order. Returns the largest force met, each taken just before its site moved, and a
-/// sum that is not finite if any of them is not.
+/// sum that is not finite if any of them or the square of any local field is not.
 struct Sweep<'a> {
     row_start: &'a [usize],
     column: &'a [u32],
@@ -159,13 +159,13 @@ impl Kernel for Sweep<'_> {
         let closed = self.over_relaxation == 1.0;
         let kappa = V::splat(self.over_relaxation);
         for i in 0..self.phasors.len() {
-            let fields = [&self.static_x[i], &self.static_y[i]].map(V::load);
+            let fields = [V::load(&self.static_x[i]), V::load(&self.static_y[i])];
             let (a, b) = site_field(i, self.row_start, self.column, self.weight, fields, self.phasors);
             let (sin, cos) = (V::load(&self.phasors[i].sin), V::load(&self.phasors[i].cos));
             let force = cos.mul_add(b, sin.mul_sub_from(a, V::splat(0.0))).abs();
-            largest = largest.max(force);
-            check = check + force;
             let square = a.mul_add(a, b * b);
+            largest = largest.max(force);
+            check = check + (force + square);
             let inverse = V::splat(1.0) / square.sqrt();
             let aim = (b * inverse, a * inverse);
             let (new_sin, new_cos) = if closed { aim } else { turn_towards((sin, cos), aim, kappa) };
