@@ -1,5 +1,6 @@
 //! What settling costs: milliseconds, force passes and factorisations for a block of eight samples, cold (random
-//! phases to rest) and nudged (a field of 0.05 on one output of a rested state), per geometry and instruction set.
+//! phases to rest) and nudged (a field of 0.05 on one output of a rested state), per geometry and instruction set; and
+//! the same cold blocks relaxed by coordinates at several over-relaxations κ (passes are then sweeps).
 //!
 //! `cargo run --release -p xyloop-lattice --example settle_cost`
 #![allow(clippy::unwrap_used)]
@@ -8,9 +9,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use std::time::Instant;
-use xyloop_lattice::{Ensemble, Geometry, Graph, Isa, LANES, LaneReport, Network, Preset, twin};
+use xyloop_lattice::{Ensemble, Geometry, Graph, Isa, LANES, LaneReport, Network, Preset, relax, solver::Solver, twin};
 
 const BLOCKS: usize = 16;
+const KAPPAS: [f64; 5] = [1.0, 1.2, 1.4, 1.6, 1.8];
 
 fn main() {
     let cases = [
@@ -33,6 +35,7 @@ fn measure(name: &str, graph: &Graph, std: f64, isa: Isa) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut network = Network::new(graph);
     let (mut cold, mut nudged) = (Figures::default(), Figures::default());
+    let mut relaxed: [Figures; KAPPAS.len()] = Default::default();
     for _ in 0..BLOCKS {
         let weight = Normal::new(0.0, std).unwrap();
         let couplings: Vec<f64> = graph.couplings().iter().map(|_| weight.sample(&mut rng)).collect();
@@ -50,6 +53,10 @@ fn measure(name: &str, graph: &Graph, std: f64, isa: Isa) {
                 ensemble.clamp(lane, input, if lane >> input & 1 == 0 { -1.57 } else { 1.57 });
             }
         }
+        for (figures, over_relaxation) in relaxed.iter_mut().zip(KAPPAS) {
+            let (mut ensemble, relax) = (ensemble.clone(), relax::Relax { over_relaxation, ..Default::default() });
+            figures.time(|| relax.settle(&network, &mut ensemble, [true; LANES]));
+        }
         let forever = [f64::INFINITY; LANES];
         let tolerance = twin::TwinTolerance::default();
         cold.time(|| twin::advance(&network, &mut ensemble, &forever, &tolerance));
@@ -61,6 +68,9 @@ fn measure(name: &str, graph: &Graph, std: f64, isa: Isa) {
     }
     println!("{name:15} {:9} cold {cold}", isa.name());
     println!("{:15} {:9} nudged {nudged}", "", "");
+    for (figures, kappa) in relaxed.iter().zip(KAPPAS) {
+        println!("{:15} {:9} κ {kappa} {figures}", "", "");
+    }
 }
 
 #[derive(Default)]

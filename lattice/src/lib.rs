@@ -8,7 +8,7 @@
 //! | [`parameters`] | couplings W and bias fields (b_x, b_y) = h (cos ψ, sin ψ) |
 //! | [`energy`] | energy, force, costs, distance, nudge torque: the scalar reference |
 //! | [`ep`] | contrast between two equilibria and the gradient it gives |
-//! | [`solver`] | eight samples at a time: exact flow, device twin, noisy flow |
+//! | [`solver`] | eight samples at a time: exact flow, device twin, coordinate relaxation, noisy flow |
 //! | [`math`] | sine, cosine, logarithm, arc tangent with the same bits on every machine |
 //!
 //! # Units and conventions
@@ -94,7 +94,7 @@ pub use solver::{
     batch::Batch,
     diffuse, flow,
     follow::{self, Follow},
-    response,
+    relax, response,
     step::{self, Step},
     twin,
 };

@@ -14,7 +14,7 @@ use xyloop_lattice::twin::Twin;
 use xyloop_lattice::{Ensemble, Geometry, Graph, LANES, Network, Preset, Solver};
 
 fn samples() -> usize {
-    std::env::var("XYLOOP_FAITHFUL_SAMPLES").ok().and_then(|n| n.parse().ok()).unwrap_or(96)
+    std::env::var("XYLOOP_FAITHFUL_SAMPLES").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
 }
 
 fn faithful(name: &str, graph: &Graph, std: &[f64]) {

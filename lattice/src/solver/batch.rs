@@ -86,7 +86,7 @@ impl Batch {
                 block.work.factored[count..].fill(false);
                 solver.settle(network, block, lanes)
             },
-            |_, of_block| reports.extend(of_block),
+            |(), of_block| reports.extend(of_block),
         );
         reports.truncate(samples);
         reports

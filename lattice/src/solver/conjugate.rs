@@ -4,7 +4,7 @@
 //! whose tridiagonal matrix gives the slowest rate (Saad, "Iterative Methods for Sparse Linear Systems", §6.7). No
 //! preconditioner: the diagonal of a lattice is nearly constant. A direction of negative curvature says that the state
 //! lies in no basin.
-#![allow(clippy::inline_always)]
+#![allow(clippy::inline_always, clippy::struct_field_names)]
 
 use super::isa::{Isa, Kernel};
 use super::kernels::site_field;

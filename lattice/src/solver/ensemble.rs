@@ -4,7 +4,7 @@
 use super::conjugate::Krylov;
 use super::envelope::Tile;
 use super::isa::Isa;
-use super::kernels::{Bound, Fold, Force, Phasors};
+use super::kernels::{Bound, Energy, Fold, Force, Phasors};
 use super::lanes::{LANES, Lanes, SinCos};
 use super::network::Network;
 use crate::math;
@@ -85,7 +85,8 @@ pub struct Ensemble {
     bound_stale: bool,
 }
 
-/// Scratch memory, allocated with the ensemble (the factor: at the twin's first need) and never in a step.
+/// Scratch memory, allocated with the ensemble (the factor and the sweeps' state: at their first need) and never in a
+/// step.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     pub(crate) force: Vec<Lanes>,
@@ -93,6 +94,8 @@ pub(crate) struct Workspace {
     pub(crate) stage: Vec<Lanes>,
     pub(crate) stage_before: Vec<Lanes>,
     pub(crate) phasors: Vec<SinCos>,
+    /// The state of coordinate relaxation.
+    pub(crate) sweep: Vec<SinCos>,
     pub(crate) trial: Vec<Lanes>,
     pub(crate) right: Vec<Lanes>,
     pub(crate) tiles: Vec<Tile>,
@@ -125,6 +128,7 @@ impl Ensemble {
                 stage: lanes(),
                 stage_before: lanes(),
                 phasors: vec![SinCos::ZERO; free],
+                sweep: Vec::new(),
                 trial: lanes(),
                 right: vec![Lanes::ZERO; network.envelope.padded()],
                 tiles: Vec::new(),
@@ -221,6 +225,30 @@ impl Ensemble {
     /// Whether the lane is known to be at rest under its present couplings (as last advanced), fields and clamps.
     pub fn at_rest(&self, lane: usize) -> bool {
         matches!(self.rest[lane], Rest::Here { .. })
+    }
+
+    /// The energy of every lane's state under its present couplings, fields and clamps: [`energy`](crate::energy::energy)
+    /// without what no free site takes part in (couplings between clamped sites, fields of clamped sites), so that
+    /// differences between states of the same clamps are the same. NaN where something in the lane is not finite.
+    ///
+    /// Constant torques do not enter. Where couplings between free sites differ in their two directions the mean
+    /// counts, of those from clamped sites the one that acts on the free site; the flow need not lower that number.
+    ///
+    /// # Panics
+    /// If the ensemble was made for a network of another shape.
+    pub fn energies(&mut self, network: &Network) -> [f64; LANES] {
+        self.refresh(network);
+        let work = &mut self.work;
+        self.isa.run(Phasors { phase: &self.phase, phasors: &mut work.phasors });
+        let energies = self.isa.run(Energy {
+            row_start: &network.row_start,
+            column: &network.column,
+            weight: &network.weight,
+            static_x: &self.static_x,
+            static_y: &self.static_y,
+            phasors: &work.phasors,
+        });
+        energies.0.map(|energy| if energy.is_finite() { energy } else { f64::NAN })
     }
 
     fn check(&self, values: &[f64]) {

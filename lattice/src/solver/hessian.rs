@@ -124,7 +124,7 @@ pub(crate) fn solve(
     }
 }
 
-/// The slowest rates of the marked lanes' Hessians, from the way still to go to the equilibrium in `star`, which the
+/// The slowest rates of the marked lanes' Hessians, a few per cent too high where two are close: from the way still to go to the equilibrium in `star`, which the
 /// flow has left mostly in the slowest mode, plus a little of everything else. NaN where they cannot be told.
 pub(crate) fn slowest_rates(
     network: &Network,

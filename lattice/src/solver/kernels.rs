@@ -1,4 +1,4 @@
-//! The passes over all sites that the solvers are made of: fields, rate bound, forces. Each is a [`Kernel`], compiled
+//! The passes over all sites that the solvers are made of: fields, rate bound, forces, energy. Each is a [`Kernel`], compiled
 //! per instruction set; each lane's arithmetic is the same whatever the other lanes hold.
 #![allow(clippy::inline_always)]
 
@@ -147,6 +147,35 @@ impl Kernel for Force<'_> {
         let mut out = (Lanes::ZERO, Lanes::ZERO);
         largest.store(&mut out.0);
         check.store(&mut out.1);
+        out
+    }
+}
+
+/// Energies −½ Σ_i z_i · (F_i + b_i) with the phasor z, the static field b and the local field F = b + Σ W z_j: every
+/// coupling between free sites is met from both its ends, every static field twice.
+pub(crate) struct Energy<'a> {
+    pub(crate) row_start: &'a [usize],
+    pub(crate) column: &'a [u32],
+    pub(crate) weight: &'a [f64],
+    pub(crate) static_x: &'a [Lanes],
+    pub(crate) static_y: &'a [Lanes],
+    pub(crate) phasors: &'a [SinCos],
+}
+
+impl Kernel for Energy<'_> {
+    type Output = Lanes;
+
+    #[inline(always)]
+    fn run<V: Vector>(self) -> Lanes {
+        let mut sum = V::splat(0.0);
+        for (i, here) in self.phasors.iter().enumerate() {
+            let (x, y) = (V::load(&self.static_x[i]), V::load(&self.static_y[i]));
+            let (a, b) = site_field(i, self.row_start, self.column, self.weight, [x, y], self.phasors);
+            sum = V::load(&here.cos).mul_add(a + x, sum);
+            sum = V::load(&here.sin).mul_add(b + y, sum);
+        }
+        let mut out = Lanes::ZERO;
+        (V::splat(-0.5) * sum).store(&mut out);
         out
     }
 }

@@ -5,9 +5,12 @@
 //! | [`flow`] | dφ/dt = −∂E/∂φ to a stated tolerance | reference, early reads |
 //! | [`twin`] | the same flow, and jumps to the equilibrium the flow is bound for once that is certain | the simulated device |
 //! | [`follow`] | the equilibrium of before, as couplings, fields or clamps change a little | nudges, training in the model |
+//! | [`relax`] | nothing: each site in turn is put where its neighbours want it | states of low energy, layers |
 //! | [`diffuse`] | the flow with phase noise, at a fixed step | a noisy device |
 //!
-//! All that come to rest share the trait [`Solver`].
+//! All that come to rest share the trait [`Solver`]. On top of them: [`batch`] (any number of samples, any number of
+//! threads), [`response`] (how an equilibrium gives way to a small drive), [`step`] (gradients of Equilibrium Propagation
+//! in the model).
 //!
 //! A lane's result depends on its own inputs and history only: any other lane may hold anything, NaN included.
 
@@ -15,6 +18,7 @@ pub mod batch;
 pub mod diffuse;
 pub mod flow;
 pub mod follow;
+pub mod relax;
 pub mod response;
 pub mod step;
 pub mod twin;

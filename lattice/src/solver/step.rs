@@ -162,7 +162,7 @@ impl Step {
             Nudge::Symmetric { beta } | Nudge::OneSided { beta } => beta,
         };
         scratch.free.clone_from(&block.phase);
-        let fields = scratch.hold_fields(block, network);
+        let fields = Fields::of(block, network);
         // The sign of β in each lane, round by round; 0 is the free state itself.
         let rounds: &[[f64; 2]] = match self.nudge {
             _ if mirrored => &[[1.0, -1.0]],
@@ -251,14 +251,12 @@ struct Scratch {
 /// The outputs' fields without a nudge.
 struct Fields(Vec<[Lanes; 2]>);
 
-impl Scratch {
-    fn hold_fields(&self, block: &Ensemble, network: &Network) -> Fields {
-        let at = |&output: &u32| [block.field_x[output as usize], block.field_y[output as usize]];
-        Fields(network.outputs.iter().map(at).collect())
-    }
-}
-
 impl Fields {
+    fn of(block: &Ensemble, network: &Network) -> Self {
+        let at = |&output: &u32| [block.field_x[output as usize], block.field_y[output as usize]];
+        Self(network.outputs.iter().map(at).collect())
+    }
+
     fn restore(&self, block: &mut Ensemble, network: &Network) {
         for (&output, fields) in network.outputs.iter().zip(&self.0) {
             block.put_fields(output as usize, *fields);

@@ -31,6 +31,8 @@ pub(crate) trait Vector:
     fn min(self, other: Self) -> Self;
     /// `yes` where the mask is set.
     fn select(mask: &Mask, yes: Self, no: Self) -> Self;
+    /// `yes` where `self > bound`, `no` elsewhere and where either is NaN.
+    fn where_greater(self, bound: Self, yes: Self, no: Self) -> Self;
     /// Sine and cosine of an angle from those of its part within ±π/4 and from the number of quarter turns in the low
     /// bits of `shifted`.
     fn turn(shifted: Self, sine: Self, cosine: Self) -> (Self, Self);
@@ -122,6 +124,14 @@ impl Vector for Lanes {
     #[inline(always)]
     fn select(mask: &Mask, yes: Self, no: Self) -> Self {
         Lanes::select(*mask, yes, no)
+    }
+    #[inline(always)]
+    fn where_greater(self, bound: Self, yes: Self, no: Self) -> Self {
+        let mut out = no.0;
+        for l in 0..LANES {
+            out[l] = if self.0[l] > bound.0[l] { yes.0[l] } else { out[l] };
+        }
+        Self(out)
     }
     #[inline(always)]
     fn turn(shifted: Self, sine: Self, cosine: Self) -> (Self, Self) {

@@ -146,6 +146,16 @@ impl Vector for Avx2 {
         unsafe { Self(_mm256_blendv_pd(no.0, yes.0, bits.0), _mm256_blendv_pd(no.1, yes.1, bits.1)) }
     }
     #[inline(always)]
+    fn where_greater(self, bound: Self, yes: Self, no: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe {
+            Self(
+                _mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, bound.0)),
+                _mm256_blendv_pd(no.1, yes.1, _mm256_cmp_pd::<_CMP_GT_OQ>(self.1, bound.1)),
+            )
+        }
+    }
+    #[inline(always)]
     fn turn(shifted: Self, sine: Self, cosine: Self) -> (Self, Self) {
         let (sin_0, cos_0) = Self::turn_half(shifted.0, sine.0, cosine.0);
         let (sin_1, cos_1) = Self::turn_half(shifted.1, sine.1, cosine.1);
@@ -207,6 +217,11 @@ impl Vector for Avx512 {
             let bits = _mm512_castpd_si512(bits.0);
             Self(_mm512_mask_blend_pd(_mm512_test_epi64_mask(bits, bits), no.0, yes.0))
         }
+    }
+    #[inline(always)]
+    fn where_greater(self, bound: Self, yes: Self, no: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(self.0, bound.0), no.0, yes.0)) }
     }
     #[inline(always)]
     fn turn(shifted: Self, sine: Self, cosine: Self) -> (Self, Self) {
