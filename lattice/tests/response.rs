@@ -123,8 +123,8 @@ fn without_a_factor_the_same_equilibria_and_responses() {
         let apart = common::difference(&state(&factored, 225, lane), &state(&iterated, 225, lane));
         assert!(apart < 1e-6, "lane {lane}: {apart:e}");
         let (fast, slow) = (a[lane].slowest_rate.unwrap(), b[lane].slowest_rate.unwrap());
-        // Both are bounds from above; the Lanczos one is tighter where the two slowest modes are close.
-        assert!((0.999..1.05).contains(&(fast / slow)), "slowest rates {fast:e} and {slow:e}");
+        // Four inverse iterations see what slows this lane, the Lanczos process the slowest mode there is.
+        assert!((0.95..1.4).contains(&(fast / slow)), "slowest rates {fast:e} and {slow:e}");
         let values = responses.each_ref().map(|response| {
             let mut values = vec![0.0; 225];
             response.read(lane, &mut values);

@@ -7,8 +7,9 @@ use super::envelope::{Assemble, Blend, Factor, Solve, Tile};
 use super::lanes::{LANES, Lanes, Mask};
 use super::network::Network;
 
-/// Inverse iterations for the slowest rate, from a start that already lies mostly in the slowest mode.
-const INVERSE_ITERATIONS: usize = 10;
+/// Inverse iterations for the slowest rate, from the way still to go. No more: a slower mode that the way hardly contains
+/// does not hold up the arrival.
+const INVERSE_ITERATIONS: usize = 4;
 /// Smallest pivot accepted, as a part of the largest: below it the matrix is singular to rounding.
 const SMALLEST_PIVOT: f64 = 1e-11;
 /// A factorisation may cost as many multiplications as this many force evaluations; beyond, iterating is cheaper
@@ -124,8 +125,9 @@ pub(crate) fn solve(
     }
 }
 
-/// The slowest rates of the marked lanes' Hessians, a few per cent too high where two are close: from the way still to go to the equilibrium in `star`, which the
-/// flow has left mostly in the slowest mode, plus a little of everything else. NaN where they cannot be told.
+/// The slowest rates of the marked lanes' Hessians, as far as the way still to go to the equilibrium in `star` shows
+/// them: the flow has left it mostly in the slowest modes. A little of everything else is added. NaN where they cannot be
+/// told.
 pub(crate) fn slowest_rates(
     network: &Network,
     ensemble: &mut Ensemble,
