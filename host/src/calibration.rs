@@ -95,6 +95,19 @@ impl Calibration {
         codes
     }
 
+    /// The parameters that codes make, model units.
+    pub fn decode(&self, codes: &Codes) -> Parameters {
+        let c = &self.converters;
+        let field = |code: DacCode| f64::from(code.steps(c.field_bits)) * self.field_step();
+        let coupling = |code: &DacCode| f64::from(code.steps(c.coupling_bits)) * self.coupling_step();
+        let pairs = codes.fields.as_chunks::<2>().0;
+        Parameters {
+            couplings: codes.couplings.iter().map(coupling).collect(),
+            field_x: pairs.iter().map(|[x, _]| field(*x)).collect(),
+            field_y: pairs.iter().map(|[_, y]| field(*y)).collect(),
+        }
+    }
+
     /// The code that clamps an input nearest to a phase, radians.
     pub fn input(&self, phase_rad: f64) -> Turn {
         let step = 1u32 << (16 - self.converters.input_bits.clamp(2, 16));

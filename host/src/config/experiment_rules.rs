@@ -7,7 +7,7 @@ use super::experiment::{Experiment, ReadWhat, StartPolicy};
 use super::report::Issue;
 use super::rig::{Rig, Shape};
 use super::rules::{Rules, positive};
-use super::training::BasinRule;
+use super::training::{BasinRule, NudgeMode};
 
 /// Everything that can be said about an experiment without its rig.
 pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
@@ -29,6 +29,14 @@ pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
         let issue = Issue::at("read.what", "`read.what` = \"outputs\" cannot be trained with");
         let issue = issue.label("couplings need both of their sites read");
         rules.push(issue.help("write \"phases\" or \"contrast\"; \"outputs\" is enough for `xyloop eval`"));
+    }
+    if experiment.train.nudge.mode == NudgeMode::LinearResponse
+        && experiment.read.what == ReadWhat::Contrast
+        && purpose == Purpose::Train
+    {
+        let issue = Issue::at("read.what", "`train.nudge.mode` = \"linear-response\" needs `read.what` = \"phases\"");
+        let issue = issue.label("without nudges there is no contrast");
+        rules.push(issue.help("write \"phases\": the model is asked at the states that were read"));
     }
     if experiment.read.what == ReadWhat::Contrast && experiment.train.guard.basin == BasinRule::Cap {
         let issue =

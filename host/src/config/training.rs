@@ -94,6 +94,9 @@ pub enum NudgeMode {
     OneSided,
     /// Free, +β or −β, drawn per shot.
     RandomSign,
+    /// Free alone; the gradient of weak nudges (β → 0) comes from the model's linear response at the measured state. Exact
+    /// on the ideal simulated device; on a rig it is training through a model.
+    LinearResponse,
 }
 
 /// Which cost nudges the outputs.

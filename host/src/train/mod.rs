@@ -2,13 +2,14 @@
 //! parameters follow it, and how the result is judged.
 //!
 //! [`Trainer`] keeps parameters in high resolution; [`plan`] turns settings into what a device runs; [`gradient`] turns
-//! equilibria into a gradient; [`optimiser`] makes the step; [`mod@evaluate`] judges committed codes from starts that
+//! equilibria into a gradient, or [`response`] asks the model for it; [`optimiser`] makes the step; [`mod@evaluate`] judges committed codes from starts that
 //! training never saw. [`shots`] runs batches and puts every equilibrium into the log before the device forgets it.
 
 pub mod evaluate;
 pub mod gradient;
 pub mod optimiser;
 pub mod plan;
+pub mod response;
 pub mod shots;
 mod trainer;
 

@@ -39,6 +39,7 @@ pub fn training_segments(settings: &config::Nudge, calibration: &Calibration) ->
         NudgeMode::OneSided | NudgeMode::RandomSign => {
             (&[Segment::Kick, Segment::Free, plus, Segment::Release], &[Role::Free, Role::Nudged(1.0), Role::Released])
         }
+        NudgeMode::LinearResponse => (&[Segment::Kick, Segment::Free], &[Role::Free]),
     };
     segments[..order.len()].copy_from_slice(order);
     (segments, roles.to_vec())

@@ -13,6 +13,7 @@ use super::{
     gradient::{Accumulator, Counts},
     optimiser::{Optimiser, Trained, epsilon_of_readout, norm},
     plan::{self, Role},
+    response::Responses,
     seed_for,
     shots::{Bench, Context, Order},
 };
@@ -147,7 +148,12 @@ impl<'t> Trainer<'t> {
         let trained = Trained::new(parameters, settings.optimiser.fields);
         let beta = plan::realised_beta(&settings.nudge, &calibration);
         let (_, roles) = plan::training_segments(&settings.nudge, &calibration);
-        let divisor = if settings.nudge.mode == NudgeMode::Symmetric { 2.0 * beta } else { beta };
+        let divisor = match settings.nudge.mode {
+            NudgeMode::Symmetric => 2.0 * beta,
+            NudgeMode::OneSided | NudgeMode::RandomSign => beta,
+            // Errors of a read-out are not divided by anything.
+            NudgeMode::LinearResponse => 1.0,
+        };
         let samples = samples_of_a_step(experiment, task);
         let reads = f64::from(experiment.read.reads);
         let shots = samples * settings.starts as usize;
@@ -255,10 +261,16 @@ impl<'t> Trainer<'t> {
         let mut counts = Counts::default();
         let mut accumulator = Accumulator::new(&self.array.graph, &settings.guard, mode, self.beta, &self.roles);
         let on_device = plan.read_out == xyloop_protocol::message::ReadOut::Contrast;
+        let mut responses = (mode == NudgeMode::LinearResponse).then(|| {
+            let in_force = self.calibration.decode(&codes);
+            Responses::new(&self.array.graph, in_force, &settings.nudge, &settings.guard)
+        });
         let take = |order: &Order, result: &ShotResult| {
             counts.add(result);
             judged.add(self.task, &settings.nudge, &self.task.train[order.sample], &outputs.of(result, 0));
-            if !on_device {
+            if let Some(responses) = &mut responses {
+                responses.add(&order.shot, result, &mut counts);
+            } else if !on_device {
                 accumulator.add(result, order.shot.flip, &mut counts);
             }
         };
@@ -270,6 +282,13 @@ impl<'t> Trainer<'t> {
         for part in &sums {
             accumulator.add_sums(part, &mut counts);
         }
+        let mut gradient = accumulator.gradient();
+        if let Some(responses) = responses {
+            // Seconds on a large array: the link must stay alive meanwhile.
+            let answered = tokio::task::spawn_blocking(|| responses.gradient()).await;
+            let answered = answered.map_err(|error| TrainError::Settings(format!("the linear response: {error}")))?;
+            (gradient, counts.left_out) = (answered.0, counts.left_out + answered.1);
+        }
         let step_counts = counts;
         if step_counts.left_out == step_counts.shots {
             return Err(TrainError::NothingLeft {
@@ -279,7 +298,6 @@ impl<'t> Trainer<'t> {
                 basin_changed: step_counts.basin_changed,
             });
         }
-        let gradient = accumulator.gradient();
         let gradient_norm = norm([&gradient.couplings, &gradient.field_x, &gradient.field_y]);
         if !gradient_norm.is_finite() {
             return Err(TrainError::Settings(
@@ -303,7 +321,7 @@ impl<'t> Trainer<'t> {
                 let flip = match settings.nudge.mode {
                     // +−, −+, +−, …: slow drift cancels over pairs of a sample's shots.
                     NudgeMode::Symmetric => (start as usize + index + self.steps as usize) % 2 == 1,
-                    NudgeMode::OneSided => false,
+                    NudgeMode::OneSided | NudgeMode::LinearResponse => false,
                     NudgeMode::RandomSign => self.random.sign.random::<bool>(),
                 };
                 let sample: &Sample = &self.task.train[index];
