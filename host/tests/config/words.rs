@@ -187,6 +187,9 @@ fn experiments_that_make_no_sense() {
     says(&with_sets(&["kick.range=0.9"]), &["range × duration_us / tau_us is 4.500", "would remember its label"]);
     says(&with_sets(&["read.what=contrast"]), &["exclude each other", "without weighing them"]);
     assert!(Files::new(EXPERIMENT, RIG).load(&["read.what=contrast", "train.guard.basin=count"]).is_ok());
+    let modelled = ["train.nudge.mode=linear-response", "train.guard.basin=count", "read.what=contrast"];
+    says(&with_sets(&modelled), &["needs `read.what` = \"phases\"", "without nudges there is no contrast"]);
+    assert!(Files::new(EXPERIMENT, RIG).load(&modelled[..1]).is_ok());
     // Everything wrong with the values is said at once.
     says(
         &with_sets(&["eval.starts=0", "train.starts=0", "kick.range=0"]),
