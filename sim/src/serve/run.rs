@@ -232,6 +232,8 @@ impl Hosts<'_> {
     fn write(&mut self, device: &mut Device<'_>, now_us: &impl Fn() -> u64, buffer: &mut [u8]) {
         self.mind_the_cut(device);
         while let Some(present) = &mut self.present {
+            let most = present.connection.outlet.most();
+            let buffer = buffer.get_mut(..most).unwrap_or_default();
             let Some(bytes) = self.held.take().or_else(|| self.line.carry_out(device, now_us(), buffer)) else { break };
             self.held = present.connection.outlet.offer(bytes);
             if self.held.is_some() {
