@@ -11,6 +11,7 @@ use std::{
     thread,
 };
 
+use xyloop_firmware::Board;
 use xyloop_protocol::adversary::Faults;
 
 use super::{
@@ -20,10 +21,10 @@ use super::{
     pace::Pace,
     pty,
     recorder::Recorder,
-    run::{self, Connection, Event},
+    run::{self, Connection, Event, MakeBoard},
     tcp,
 };
-use crate::plant::Description;
+use crate::{board::Notify, plant::Description};
 
 /// A device that is served to other processes.
 ///
@@ -143,8 +144,25 @@ impl Served {
     ///
     /// # Errors
     /// If the device cannot be started.
-    pub fn run(mut self) -> Result<LineReport, ServeError> {
-        run::serve(&self.description, self.boot_id, &self.events, &self.sender, &mut self.line)?;
+    pub fn run(self) -> Result<LineReport, ServeError> {
+        let make_board = run::simulated(&self.description);
+        self.serve(make_board)
+    }
+
+    /// The same over any board with the wiring and replicas of the description, made anew at every start of the device.
+    ///
+    /// # Errors
+    /// If the device cannot be started.
+    pub fn run_over<B: Board + 'static>(
+        self,
+        mut make_board: impl FnMut(Notify) -> B + Send + 'static,
+    ) -> Result<LineReport, ServeError> {
+        self.serve(Box::new(move |notify| Ok(make_board(notify))))
+    }
+
+    fn serve<B: Board>(mut self, make_board: Box<MakeBoard<B>>) -> Result<LineReport, ServeError> {
+        let ends = (&self.events, &self.sender);
+        run::serve(&self.description, make_board, self.boot_id, ends, &mut self.line)?;
         Ok(self.line.finish())
     }
 }
