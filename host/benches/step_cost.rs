@@ -3,12 +3,18 @@
 //!     cargo bench -p xyloop --bench step_cost                 everything, about a minute
 //!     cargo bench -p xyloop --bench step_cost -- xor embedded only rows with these words
 //!
-//! Every row is a step (other codes, plan, shots, results, sums), again and again. `device` is what the Controller alone
-//! takes for the shots on this machine, reads and their phases included: on a rig that is the microcontroller's work. Over a
+//! Every row is a step (other codes, plan, shots, results, sums), again and again. `of device` is what the Controller
+//! takes of it for the shots themselves, reads, phases and sums: on a rig that is the microcontroller's work. Over a
 //! line, `bound` is the time of the step's bytes down, then up, and one round trip.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -28,7 +34,7 @@ use xyloop_protocol::{
     units::{AdcCode, DacCode, Flags, IqCode, ShotId, Turn},
     wiring::Converters,
 };
-use xyloop_sim::{Description, Embedded, Served, Solver, plant::WiringLists};
+use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify, plant::WiringLists};
 
 const REPLICAS: usize = 16;
 const CONVERTERS: Converters = Converters {
@@ -44,11 +50,18 @@ const CONVERTERS: Converters = Converters {
 struct Still {
     /// Each replica's codes as they will be read, and whether it was started.
     replicas: Vec<(Vec<IqCode>, Option<u32>)>,
+    notify: Notify,
+    /// Somebody knows that there is something to look at.
+    notified: bool,
+    /// The Controller looks at the shots between two polls of the board: since when it does, and nanoseconds in all.
+    looking: Option<Instant>,
+    looked_ns: Arc<AtomicU64>,
 }
 
 impl Still {
-    fn new(sites: usize) -> Self {
-        Self { replicas: vec![(vec![IqCode::default(); sites], None); REPLICAS] }
+    fn new(sites: usize, notify: Notify, looked_ns: Arc<AtomicU64>) -> Self {
+        let replicas = vec![(vec![IqCode::default(); sites], None); REPLICAS];
+        Self { replicas, notify, notified: false, looking: None, looked_ns }
     }
 }
 
@@ -75,10 +88,21 @@ impl Board for Still {
 
     fn start(&mut self, replica: usize, _: u8, duration_us: u32) -> Result<(), BoardError> {
         self.replicas[replica].1 = Some(duration_us);
+        if !std::mem::replace(&mut self.notified, true) {
+            (self.notify)();
+        }
         Ok(())
     }
 
     fn poll(&mut self, _: u64) -> Result<(), BoardError> {
+        self.notified = false;
+        self.looking = match self.looking {
+            Some(since) => {
+                self.looked_ns.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
+                None
+            }
+            None => Some(Instant::now()),
+        };
         Ok(())
     }
 
@@ -204,6 +228,8 @@ impl Steps {
 struct Measured {
     /// Of a step: the middle one.
     step: Duration,
+    /// Of it, the Controller's looks at its shots, on the mean.
+    device: Duration,
     down: u64,
     up: u64,
     round_trip: Duration,
@@ -215,7 +241,7 @@ fn middle(mut times: Vec<Duration>) -> Duration {
 }
 
 /// Steps for about so long.
-async fn measure(way: Way, size: &Size, read_out: ReadOut, long: Duration) -> Measured {
+async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, read_out: ReadOut, long: Duration) -> Measured {
     let graph = &size.graph;
     let wanted = Wanted {
         rig: size.name.into(),
@@ -231,6 +257,7 @@ async fn measure(way: Way, size: &Size, read_out: ReadOut, long: Duration) -> Me
         steps.step(&mut bench).await;
     }
     let before = bench.client.figures().bytes;
+    let looked_before = looked_ns.load(Ordering::Relaxed);
     let (began, mut times) = (Instant::now(), Vec::new());
     while began.elapsed() < long || times.len() < 5 {
         let begun = Instant::now();
@@ -238,6 +265,7 @@ async fn measure(way: Way, size: &Size, read_out: ReadOut, long: Duration) -> Me
         times.push(begun.elapsed());
     }
     let after = client.figures().bytes;
+    let looked = looked_ns.load(Ordering::Relaxed) - looked_before;
     let mut round_trips = Vec::new();
     for _ in 0..20 {
         let begun = Instant::now();
@@ -247,7 +275,8 @@ async fn measure(way: Way, size: &Size, read_out: ReadOut, long: Duration) -> Me
     client.close().await;
     let each = |bytes: u64| bytes / times.len() as u64;
     let (up, down) = (each(after.0 - before.0), each(after.1 - before.1));
-    Measured { step: middle(times), down, up, round_trip: middle(round_trips) }
+    let device = Duration::from_nanos(each(looked));
+    Measured { step: middle(times), device, down, up, round_trip: middle(round_trips) }
 }
 
 /// Where the device is.
@@ -260,17 +289,29 @@ enum Place {
 fn run(place: Place, size: &Size, read_out: ReadOut) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (description, sites) = (description(size), size.graph.len());
+    let looked_ns = Arc::new(AtomicU64::new(0));
+    let of_board = Arc::clone(&looked_ns);
     match place {
         Place::Embedded => {
-            let device = Embedded::start_over(description, 1, move |_| Still::new(sites)).unwrap();
-            runtime.block_on(measure(Way::embedded(device, "embedded"), size, read_out, Duration::from_secs(2)))
+            let device =
+                Embedded::start_over(description, 1, move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
+                    .unwrap();
+            runtime.block_on(measure(
+                Way::embedded(device, "embedded"),
+                &looked_ns,
+                size,
+                read_out,
+                Duration::from_secs(2),
+            ))
         }
         Place::Pty(baud) => {
             let served = Served::on_pty(description, 1, Some(baud)).unwrap();
             let (port, stop) = (Port::Serial(served.place().into()), served.stopper());
-            let device = std::thread::spawn(move || served.run_over(move |_| Still::new(sites)));
+            let device = std::thread::spawn(move || {
+                served.run_over(move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
+            });
             let way = Way::new(&port, baud, None).unwrap();
-            let measured = runtime.block_on(measure(way, size, read_out, Duration::from_secs(3)));
+            let measured = runtime.block_on(measure(way, &looked_ns, size, read_out, Duration::from_secs(3)));
             stop();
             device.join().unwrap().unwrap();
             measured
@@ -281,8 +322,8 @@ fn run(place: Place, size: &Size, read_out: ReadOut) -> Measured {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     println!(
-        "{:<12} {:<9} {:<12} {:>10} {:>9} {:>9} {:>9} {:>9} {:>6}",
-        "array", "read-out", "device", "step", "shots/s", "down B", "up B", "bound", "share"
+        "{:<12} {:<9} {:<12} {:>10} {:>10} {:>9} {:>9} {:>9} {:>9} {:>6}",
+        "array", "read-out", "device", "step", "of device", "shots/s", "down B", "up B", "bound", "share"
     );
     for size in sizes() {
         for read_out in [ReadOut::Phases, ReadOut::Contrast] {
@@ -295,9 +336,10 @@ fn main() {
                 if !words.iter().all(|word| name.contains(word.as_str())) {
                     continue;
                 }
-                let Measured { step, down, up, round_trip } = run(place, &size, read_out);
+                let Measured { step, device, down, up, round_trip } = run(place, &size, read_out);
                 let rate = size.shots as f64 / step.as_secs_f64();
-                print!("{name} {:>7.2} ms {rate:>9.0} {down:>9} {up:>9}", step.as_secs_f64() * 1e3);
+                let [step_ms, device_ms] = [step, device].map(|time| time.as_secs_f64() * 1e3);
+                print!("{name} {step_ms:>7.2} ms {device_ms:>7.2} ms {rate:>9.0} {down:>9} {up:>9}");
                 if let Place::Pty(baud) = place {
                     let bound = (down + up) as f64 * 10.0 / f64::from(baud) + round_trip.as_secs_f64();
                     print!(" {:>6.1} ms {:>4.0} %", bound * 1e3, 100.0 * bound / step.as_secs_f64());
