@@ -86,7 +86,7 @@ fn while_shots_wait_the_device_is_busy() {
         rig.shoot(id, false);
     }
     rig.stage(2, &Codes::new(2));
-    for command in [Command::Commit(Codes::new(2).generation(2)), Command::Plan(good()), Command::Collect(0)] {
+    for command in [Command::Commit(Codes::new(2).generation(2)), Command::Plan(good())] {
         assert_eq!(rig.ask(command), refused(Reason::Busy, 3), "{command:?}");
     }
     rig.run_until(100_000, |rig| rig.rows.len() == 4);
@@ -122,7 +122,8 @@ fn plans_and_arms_of_another_generation_are_refused() {
         assert_eq!(rig.ask(Command::Plan(Plan { generation: other, ..good() })), refused(Reason::WrongGeneration, 1));
     }
     assert_eq!(rig.ask(Command::Arm(held)), Heard::Done, "arming what is armed is no error");
-    assert_eq!(rig.run_shots([1]).len(), 4, "the plan in force is still the good one");
+    assert_eq!(rig.ask(Command::Plan(good())), Heard::Done);
+    assert_eq!(rig.run_shots([1]).len(), 4);
 }
 
 #[test]
@@ -194,7 +195,11 @@ fn plans_that_make_no_sense_are_refused_with_the_place() {
         change(&mut plan);
         assert_eq!(rig.ask(Command::Plan(plan)), refused(Reason::BadPlan, 255), "{index}");
     }
-    assert_eq!(rig.run_shots([1]).len(), 4, "the plan in force is still the good one");
+    let tag = rig.shoot(1, false);
+    rig.exchange();
+    assert_eq!(rig.answer(tag), Some(refused(Reason::NoPlan, 0)), "the plan before is not in force any more");
+    assert_eq!(rig.ask(Command::Plan(good())), Heard::Done);
+    assert_eq!(rig.run_shots([1]).len(), 4);
 }
 
 #[test]

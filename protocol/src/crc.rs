@@ -1,12 +1,17 @@
 //! CRC-32C (Castagnoli, as in iSCSI): the check of every frame and of every committed parameter set.
 //!
-//! One table of 1 KiB, so that it also fits a small microcontroller. Why 32 bits: with CRC-16 inside COBS, 37 of
+//! On a microcontroller one table of 1 KiB, elsewhere sixteen of them, for sixteen bytes at a time. Why 32 bits: with CRC-16 inside COBS, 37 of
 //! 800 000 random faults passed as good frames; with CRC-32C none of 8 million did. The check value of `123456789`
 //! is `0xE306_9283`.
 
 use crc::{CRC_32_ISCSI, Crc, Digest, Table};
 
-static CASTAGNOLI: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+#[cfg(target_os = "none")]
+type Tables = Table<1>;
+#[cfg(not(target_os = "none"))]
+type Tables = Table<16>;
+
+static CASTAGNOLI: Crc<u32, Tables> = Crc::<u32, Tables>::new(&CRC_32_ISCSI);
 
 /// CRC-32C of one slice.
 pub fn crc32c(bytes: &[u8]) -> u32 {
@@ -15,7 +20,7 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 
 /// CRC-32C of bytes that arrive in parts; the split does not matter.
 #[derive(Clone)]
-pub struct Crc32c(Digest<'static, u32, Table<1>>);
+pub struct Crc32c(Digest<'static, u32, Tables>);
 
 impl Crc32c {
     /// The CRC of nothing yet.

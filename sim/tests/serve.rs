@@ -253,7 +253,7 @@ struct Tcp {
 
 impl Tcp {
     fn serve(way: impl FnOnce(Served) -> Served) -> Self {
-        let served = way(Served::on_tcp(patient(), 77, "127.0.0.1:0").unwrap());
+        let served = way(Served::on_tcp(patient(), 77, "127.0.0.1:0", None).unwrap());
         let address = served.place().strip_prefix("tcp://").unwrap().to_owned();
         let stop = Box::new(served.stopper());
         Self { address, stop, thread: Some(thread::spawn(move || served.run().unwrap())) }

@@ -389,11 +389,12 @@ class Session:
         self.streams = streams
         self.asked = []  # requests whose answer is still to come
         self.silent = {}  # shots by tag: answered only if refused
+        self.collects = set()  # tags under which sums were asked for: answered when the shots are over
         self.plans = []
         self.rows = []
         self.malformed = 0
 
-    # Chapter 3.1: answers come in the order of the requests.
+    # Chapter 3.1: answers come in the order of the requests, but for that of Collect (8.8).
 
     def request(self, data, request):
         tag, (name, body) = request["tag"], named(request["command"])
@@ -403,6 +404,8 @@ class Session:
             shot = Shot(self.device.asked, self, body, list(self.plans))
             self.device.shots.setdefault(body["id"], []).append(shot)
             self.silent[tag] = shot
+        elif name == "Collect":
+            self.collects.add(tag)
         elif name != "Retire":
             entry = {"tag": tag, "name": name, "body": body}
             if name == "Plan":
@@ -422,6 +425,11 @@ class Session:
             else:
                 demand(name == "State", f"{name} came unasked")
             return None
+        if tag in self.collects:
+            demand(name in ("Contrast", "Refused"), f"Collect was answered with {name}")
+            if name == "Refused":
+                self.collects.remove(tag)
+            return None
         if name == "Refused" and (not self.asked or self.asked[0]["tag"] != tag):
             shot = self.silent.get(tag)
             demand(shot is not None, f"tag {tag} was refused and never asked")
@@ -432,7 +440,7 @@ class Session:
         demand(entry["tag"] == tag, f"tag {tag} was answered, the next answer due is that of {entry['tag']}")
         if name == "Refused":
             return None
-        wanted = {"Identify": "Identity", "Status": "Status", "Collect": "Contrast"}.get(entry["name"], "Done")
+        wanted = {"Identify": "Identity", "Status": "Status"}.get(entry["name"], "Done")
         demand(name == wanted, f"{entry['name']} was answered with {name}")
         self.done(entry, body)
         return None

@@ -75,8 +75,8 @@ fn faults_at_the_hosts_end_change_no_byte_either() {
     let small = small();
     // The embedded device outlives its line: a cut is no restart.
     for (faults, words, in_trace, times) in [
-        ("bit-error=1e-4,drop=0.05", "drops to the host", "BAD ", 1),
-        ("disconnect=0.01,drop=0.02,stall=0.01,stall-ms=300,seed=3", "disconnects", "host <- device  Accept", 2),
+        ("bit-error=1e-4,drop=0.1", "drops to the host", "BAD ", 1),
+        ("disconnect=0.04,drop=0.04,stall=0.02,stall-ms=300,seed=3", "disconnects", "host <- device  Accept", 2),
     ] {
         let arguments = ["train", &small, "--json", "--fault", faults, "--trace", "host.pcap"];
         let done = bench.xyloop(&[&arguments[..], &TINY[..]].concat()).expect_code(0);

@@ -9,7 +9,12 @@ fn same_run_everywhere() {
     let embedded = bench.train(&[]);
     assert_eq!(embedded.rows().len(), 96 * 4 + 20 * 2);
     let small = small();
-    for way in [&["--pty"][..], &["--tcp", "127.0.0.1:0"]] {
+    for way in [
+        &["--pty"][..],
+        &["--tcp", "127.0.0.1:0"],
+        &["--pty", "--baud", "921600"],
+        &["--tcp", "127.0.0.1:0", "--baud", "3000000"],
+    ] {
         let served = bench.serve(&small, way);
         for time in ["first", "second"] {
             let run = bench.train(&["--device", &served.place]);

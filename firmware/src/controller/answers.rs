@@ -14,7 +14,6 @@ pub(super) enum Answer {
     Refused(Refusal),
     Identity,
     Status,
-    Contrast(u32),
 }
 
 impl Answer {
@@ -75,7 +74,6 @@ impl<B: Board> Controller<'_, B> {
                 let status = self.status(now_us);
                 self.send(tag, &Report::Status(status));
             }
-            Answer::Contrast(first) => self.send_contrast(tag, first),
         }
     }
 
@@ -137,7 +135,8 @@ impl<B: Board> Controller<'_, B> {
         }
     }
 
-    fn send_contrast(&mut self, tag: u16, first: u32) {
+    /// Sends sums from this one on, as many as a message takes; how many.
+    pub(super) fn send_contrast(&mut self, tag: u16, first: u32) -> u32 {
         let contrast = &self.shots.contrast;
         let rest = contrast.sums().get(first as usize..).unwrap_or_default();
         let most = self.sizes.message().saturating_sub(64) / 4;
@@ -156,5 +155,6 @@ impl<B: Board> Controller<'_, B> {
             sums: Bytes(gathered.get(..count).unwrap_or_default()),
         });
         self.send(tag, &report);
+        count as u32 / 4
     }
 }

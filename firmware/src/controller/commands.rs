@@ -18,7 +18,7 @@ impl<B: Board> Controller<'_, B> {
         let buffer = core::mem::take(&mut self.message_in);
         // Of a host that has left, its last words count; nobody waits for an answer.
         let has_left = self.link.session().is_none();
-        while has_left || self.link.send_room() >= REPLY_ROOM.max(self.sizes.message()) {
+        while has_left || (self.send_collected() && self.link.send_room() >= REPLY_ROOM.max(self.sizes.message())) {
             let Some(length) = self.link.front().map(<[u8]>::len) else { break };
             if self.link.receive_message(buffer).is_none() {
                 // Longer than was announced: it would block everything behind it.
@@ -29,7 +29,7 @@ impl<B: Board> Controller<'_, B> {
             let bytes = buffer.get(..length).unwrap_or_default();
             let (tag, answer) = match message::decode::<Request<'_>>(bytes) {
                 Some(Request { command, .. }) if has_left && !is_farewell(&command) => continue,
-                Some(request) => (request.tag, self.handle(&request.command, now_us)),
+                Some(request) => (request.tag, self.handle(request.tag, &request.command, now_us)),
                 None => (0, Answer::refused(Reason::Malformed, length as u64)),
             };
             self.answer(tag, &answer, now_us);
@@ -37,7 +37,7 @@ impl<B: Board> Controller<'_, B> {
         self.message_in = buffer;
     }
 
-    fn handle(&mut self, command: &Command<'_>, now_us: u64) -> Answer {
+    fn handle(&mut self, tag: u16, command: &Command<'_>, now_us: u64) -> Answer {
         let refuse_if_busy = |pending: usize| {
             if pending > 0 { Err(Refusal { reason: Reason::Busy, detail: pending as u64 }) } else { Ok(()) }
         };
@@ -52,12 +52,10 @@ impl<B: Board> Controller<'_, B> {
         let done: Result<(), Refusal> = match command {
             Command::Identify => return Answer::Identity,
             Command::Status => return Answer::Status,
-            Command::Collect(first) => {
-                return match refuse_if_busy(pending) {
-                    Ok(()) => Answer::Contrast(*first),
-                    Err(refusal) => Answer::Refused(refusal),
-                };
-            }
+            Command::Collect(first) => match self.collect(tag, *first) {
+                Ok(()) => return Answer::Nothing,
+                Err(refusal) => Err(refusal),
+            },
             Command::Retire(through) => {
                 self.shots.slots.retire(*through);
                 return Answer::Nothing;
@@ -75,16 +73,21 @@ impl<B: Board> Controller<'_, B> {
                 })
             }
             Command::Arm(generation) => self.arm(*generation, now_us),
-            Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| self.check(plan)).map(|()| {
+            Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| {
+                // Shots that were sent behind a plan which is refused must not run under the one before.
+                self.plan = None;
+                self.check(plan)?;
                 self.plan = Some(*plan);
                 self.origin = PlanOrigin::new(plan);
                 self.shots.contrast.reset();
+                Ok(())
             }),
             Command::Abort => {
                 self.shots.discard(&mut self.counts);
                 self.shots.slots.drop_unfinished();
                 // Shots that were dropped may be in the contrast sums: only a new plan starts them again.
                 self.plan = None;
+                self.refuse_collect(Reason::NoPlan, 0);
                 if self.outputs == Outputs::Latched {
                     // Puts the trained fields back; what a replica was started for is not asked for any more.
                     self.latch(now_us)

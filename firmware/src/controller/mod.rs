@@ -13,6 +13,7 @@
 //! A deadman is no fault: shots in progress go back to the queue and run again, under their ids, after `Arm`.
 
 mod answers;
+mod collect;
 mod commands;
 
 use xyloop_protocol::{
@@ -23,6 +24,7 @@ use xyloop_protocol::{
     wiring::Wiring,
 };
 
+use self::collect::Collecting;
 use crate::{
     board::{Board, BoardError, SafeTable},
     contrast::ContrastSums,
@@ -89,6 +91,7 @@ pub struct Controller<'a, B> {
     alive_us: u64,
     /// The host has to be told of a state it did not ask for.
     announce: bool,
+    collecting: Option<Collecting>,
 }
 
 impl<'a, B: Board> Controller<'a, B> {
@@ -183,6 +186,7 @@ impl<'a, B: Board> Controller<'a, B> {
             session: None,
             alive_us: 0,
             announce: false,
+            collecting: None,
         })
     }
 
@@ -210,6 +214,7 @@ impl<'a, B: Board> Controller<'a, B> {
         }
         self.tell_state();
         self.send_results();
+        self.send_collected();
     }
 
     /// When [`poll`](Self::poll) and [`transmit`](Self::transmit) have something to do without any input.
@@ -268,6 +273,8 @@ impl<'a, B: Board> Controller<'a, B> {
             return;
         }
         self.session = session;
+        // Who asked is gone.
+        self.collecting = None;
         if session.is_some() {
             // Another connection does not know what the old one asked for or got: it asks anew, under the same shot
             // ids, and is offered every finished shot that was not retired.
@@ -341,6 +348,8 @@ impl<'a, B: Board> Controller<'a, B> {
             BoardError::Board => Fault::Board,
             BoardError::Plant => Fault::Plant,
         };
+        // What is queued does not run any more.
+        self.refuse_collect(Reason::Faulted, fault as u64);
         *self.fault.insert(fault)
     }
 

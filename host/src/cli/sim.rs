@@ -20,6 +20,7 @@ Examples:
   xyloop sim serve --pty --link /tmp/table --config hil-config/xor.toml
   xyloop sim serve --pty --config hil-config/xor.toml --fault drop=0.02,seed=7
   xyloop sim serve --pty --config hil-config/xor.toml --trace line.pcap
+  xyloop sim serve --pty --config hil-config/xor.toml --baud 921600
 
 Faults (--fault NAME=VALUE,...), each in both directions:
   bit-error   each bit is inverted            | probability per bit, 0 to 1
@@ -47,6 +48,9 @@ pub struct Line {
     /// With --pty: make a symbolic link to the pty here, and remove it at the end. Replaces a link, never a file.
     #[arg(long, value_name = "PATH", conflicts_with = "tcp")]
     link: Option<PathBuf>,
+    /// Make the line as slow as a UART of so many bits per second (10 bits a byte, each direction by itself).
+    #[arg(long, value_name = "BITS/S", value_parser = clap::value_parser!(u32).range(1_200..=12_000_000))]
+    baud: Option<u32>,
     /// Put faults on the line, e.g. bit-error=1e-5,drop=0.02,seed=7 (see below).
     #[arg(long, value_name = "SPEC")]
     fault: Option<Faults>,
@@ -74,8 +78,8 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     let description = Array::new(&rig)?.description(&rig);
     let boot_id = xyloop::device::fresh_number();
     let mut served = match &way.tcp {
-        Some(address) => Served::on_tcp(description, boot_id, address)?,
-        None => Served::on_pty(description, boot_id)?,
+        Some(address) => Served::on_tcp(description, boot_id, address, line.baud)?,
+        None => Served::on_pty(description, boot_id, line.baud)?,
     };
     if let Some(path) = &line.link {
         served = served.linked_as(path)?;
@@ -103,6 +107,9 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     println!("{}", served.place());
     std::io::stdout().flush()?;
     eprintln!("serving rig `{}` (boot {boot_id:08x}); Ctrl-C ends it", rig.name);
+    if let Some(baud) = line.baud {
+        eprintln!("the line carries {baud} bits a second, each way");
+    }
     if let Some(faults) = &line.fault {
         eprintln!("faults on the line, both directions: {faults}");
     }

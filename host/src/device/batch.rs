@@ -67,7 +67,7 @@ pub struct Batch<'c> {
 }
 
 impl<'c> Batch<'c> {
-    /// The plan has been accepted.
+    /// The plan is on its way.
     pub(super) fn new(client: &'c mut Client) -> Self {
         Self { client }
     }
@@ -76,7 +76,8 @@ impl<'c> Batch<'c> {
     /// they must be retired, or the device has no room to go on.
     ///
     /// # Errors
-    /// If the device is lost for good, faulted, or breaks the protocol; [`DeviceError::Interrupted`].
+    /// If the device refuses what was asked of it since the last answer, codes and plan included, is lost for good, faulted,
+    /// or breaks the protocol; [`DeviceError::Interrupted`].
     pub async fn next(&mut self) -> Result<Option<ShotResult>, DeviceError> {
         self.client.next_result().await
     }
@@ -121,6 +122,11 @@ impl Client {
                 self.arm_again().await?;
             }
             self.upload().await?;
+            // Shots are sent behind plan and codes without waiting for their answers, which come before any result.
+            self.session.settle().await?;
+            if self.session.went_safe {
+                continue;
+            }
             let Some(work) = self.work.as_ref().filter(|work| !work.is_over()) else { return Ok(None) };
             if !work.is_running() {
                 let what = "the device has no slot for a shot: it offers none, or nothing was retired".into();
@@ -175,6 +181,10 @@ impl Client {
             let words = Words::of(order);
             self.session.send(Command::Shot(words.shot(order))).await?;
             work.mark_sent();
+        }
+        // The sums come when the last shot is over.
+        if work.sums() && work.sent() == work.len() && !self.session.asked_late() {
+            self.session.ask_late(Command::Collect(0)).await?;
         }
         Ok(())
     }

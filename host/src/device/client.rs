@@ -266,7 +266,6 @@ impl Client {
         if matches!(status.state, State::Faulted(_)) {
             return Err(DeviceError::Fault(status.state));
         }
-        self.generation = status.generation;
         match self.drop_everything().await {
             Ok(()) => Ok(()),
             Err(trouble) => self.overcome(trouble).await,
@@ -275,20 +274,37 @@ impl Client {
 
     /// The device drops its shots and forgets all results; afterwards nothing of them is under way any more.
     pub(super) async fn drop_everything(&mut self) -> Result<(), Trouble> {
-        self.session.order("abort", Command::Abort).await?;
+        // Answers to what was sent before may still come; nobody waits for them.
+        self.session.forget();
+        let aborted = match self.session.order("abort", Command::Abort).await {
+            // A device with a fault has nothing under way.
+            Err(Trouble::Other(refused @ DeviceError::Refused { .. })) => Err(refused.into()),
+            aborted => Ok(aborted?),
+        };
         // Nobody is left who could retire them: without this they would be offered to us.
         self.session.send(Command::Retire(ShotId::MAX)).await?;
         // Answers come in order: after this one nothing of the past is under way.
-        self.ask_status().await?;
-        self.session.forget_early();
-        Ok(())
+        self.generation = self.ask_status().await?.generation;
+        self.session.forget();
+        aborted
+    }
+
+    /// An order that was sent ahead was refused: what was sent behind it is dropped, and the device is as it was before.
+    pub(super) async fn drop_what_was_ahead(&mut self) {
+        self.work = None;
+        // Some of the codes may have been staged.
+        self.held = None;
+        if let Err(trouble) = self.drop_everything().await {
+            tracing::debug!("{}: after a refusal: {}", self.place(), hopeless(&self.session, trouble));
+        }
     }
 
     /// Starts a batch: the plan, then its shots as the device has room. Results are taken with [`Batch::next`]. The
     /// plan's run number is the client's, whatever is given.
     ///
     /// # Errors
-    /// If the shots' ids do not ascend, results of the batch before were not retired, the device refuses the plan or is lost for good; [`DeviceError::Interrupted`].
+    /// If the shots' ids do not ascend, results of the batch before were not retired, or the device is lost for good;
+    /// [`DeviceError::Interrupted`]. A refusal of the plan is the error of [`Batch::next`].
     pub async fn batch(&mut self, plan: Plan, shots: Vec<ShotOrder>) -> Result<Batch<'_>, DeviceError> {
         let mut last = self.delivered_through;
         for &ShotOrder { id, .. } in &shots {
@@ -300,7 +316,9 @@ impl Client {
         self.check_retired()?;
         let plan = Plan { run: self.run, ..plan };
         self.work = Some(Work::new(plan, shots, &self.identity.limits));
-        if let Err(trouble) = self.session.order("plan", Command::Plan(plan)).await {
+        self.session.late_is_over();
+        let ordered = self.session.order_ahead("plan", Command::Plan(plan)).await;
+        if let Err(trouble) = ordered {
             // Ends with the plan in force.
             self.overcome(trouble).await?;
         }

@@ -19,10 +19,11 @@ pub(super) struct Target {
 }
 
 impl Client {
-    /// Stages and commits a generation of codes under the next number.
+    /// Stages and commits a generation of codes under the next number. This returns when the orders are on their way: a
+    /// refusal is the error of whatever waits for the device next, and leaves the generation before in force.
     ///
     /// # Errors
-    /// If the device refuses it or is lost for good; [`DeviceError::Interrupted`].
+    /// If results wait, the codes do not fit the device, or it is lost for good; [`DeviceError::Interrupted`].
     pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
         self.check_retired()?;
         let limits = self.identity.limits;
@@ -41,22 +42,29 @@ impl Client {
         let generation = Generation { number: self.generation.number.wrapping_add(1).max(1), crc: crc.finish() };
         self.work = None;
         self.target = Some(Target { generation, codes: codes.clone() });
-        if let Err(trouble) = self.put_in_force().await {
+        if let Err(trouble) = self.order_target().await {
             // Ends with the target in force.
             self.overcome(trouble).await?;
         }
         Ok(generation)
     }
 
-    /// Stages the target's codes, those that differ from what the device is known to hold, and commits them.
+    /// Puts the target in force and waits until it is.
     pub(super) async fn put_in_force(&mut self) -> Result<(), Trouble> {
+        self.order_target().await?;
+        self.session.settle().await
+    }
+
+    /// Stages the target's codes, those that differ from what the device is known to hold, and commits them, without
+    /// waiting for an answer.
+    async fn order_target(&mut self) -> Result<(), Trouble> {
         let held = self.held.take();
         let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
         let blocks = [
             (Block::Couplings, &codes.couplings, held.as_ref().map(|held| &held.couplings)),
             (Block::Fields, &codes.fields, held.as_ref().map(|held| &held.fields)),
         ];
-        // As many codes as a message takes; sent without waiting for each answer.
+        // As many codes as a message takes.
         let most = (usize::from(self.identity.limits.max_message).saturating_sub(HEAD) / 2).max(1);
         let mut pieces = Vec::new();
         for (block, codes, held) in blocks {
@@ -72,21 +80,14 @@ impl Client {
             // Nothing changed, and the number still has to exist on the device.
             pieces.push((Block::Couplings, 0, Vec::new()));
         }
-        let mut tags = Vec::with_capacity(pieces.len());
         for (block, first, bytes) in &pieces {
             let stage = Stage { generation: generation.number, block: *block, first: *first, codes: Bytes(bytes) };
-            tags.push(self.session.send(Command::Stage(stage)).await?);
+            self.session.order_ahead("stage", Command::Stage(stage)).await?;
         }
-        for tag in tags {
-            self.session.done("stage", tag).await?;
-        }
-        self.session.order("commit", Command::Commit(*generation)).await?;
+        self.session.order_ahead("commit", Command::Commit(*generation)).await?;
+        // Of a device that refuses it, or is lost before it has it, both are asked again.
         self.generation = *generation;
         self.held = Some(codes.clone());
-        // A commit latches: whatever made the outputs safe before is over.
-        if self.session.went_safe {
-            self.note_safe();
-        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
-//! Contrast sums: added up on the device over a batch, fetched and held against the batch's size.
+//! Contrast sums: added up on the device over a batch, asked for behind its last shot, held against the batch's size.
 
-use xyloop_protocol::message::{CONTRAST_FRACTION_BITS, Command, Contrast, Report};
+use xyloop_protocol::message::{CONTRAST_FRACTION_BITS, Contrast, Report};
 
 use super::{Client, DeviceError, session::Trouble, work::Work};
 
@@ -50,8 +50,7 @@ impl Client {
                 }
                 _ => None,
             };
-            let command = Command::Collect(asked);
-            let (shots, left_out, saturated, values) = self.session.ask("collect", command, part).await?;
+            let (shots, left_out, saturated, values) = self.session.late_answer("collect", part).await?;
             if saturated {
                 return Err(protocol("a contrast sum did not fit its 32 bits: use smaller batches".into()));
             }
@@ -61,6 +60,7 @@ impl Client {
             (sums.shots, sums.left_out) = (shots, left_out);
             sums.values.extend(values);
         }
+        self.session.late_is_over();
         let (have, want) = (u64::from(sums.shots) + u64::from(sums.left_out), self.work.as_ref().map_or(0, Work::len));
         if have != want as u64 {
             return Err(protocol(format!("its sums are over {have} shots, the batch has {want}")));

@@ -9,6 +9,11 @@
 //! and [`Client::collect`] return when what they promise is done, however often the line was cut, the device restarted
 //! or the host suspended on the way. Each shot's result is handed out once, and only if it was measured under the plan,
 //! couplings and sample that were asked for.
+//!
+//! # Round trips
+//! A step (codes, plan, as many shots as the device has slots, sums) is sent without waiting for an answer: `commit` and
+//! `batch` return when their orders are on their way, and answers are taken as they come, before the first result. If one
+//! of them is a refusal, what was sent behind it is dropped, here and on the device, and the call that waited fails.
 
 mod around;
 mod batch;

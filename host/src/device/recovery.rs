@@ -48,6 +48,9 @@ struct Failed {
 impl Client {
     /// Makes a lost connection again if that was asked for; every other trouble is an error.
     pub(super) async fn overcome(&mut self, trouble: Trouble) -> Result<(), DeviceError> {
+        if self.session.spoiled && matches!(trouble, Trouble::Other(_)) {
+            self.drop_what_was_ahead().await;
+        }
         match (trouble, &self.session.watch.stop) {
             (Trouble::Lost(_), Some(stop)) if stop.is_set() => Err(DeviceError::Interrupted),
             (Trouble::Lost(end), Some(_)) => self.recover(end).await,

@@ -1,4 +1,7 @@
 //! Questions and answers over one connection: tags, and what comes in between kept for whoever asks next.
+//!
+//! An order may be sent *ahead*: its "done" is taken when something is awaited next. So a whole step is sent in one breath,
+//! and costs one round trip.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -45,6 +48,12 @@ pub(super) struct Session {
     tag: u16,
     /// Messages that came while something else was waited for.
     early: VecDeque<Vec<u8>>,
+    /// Orders that were sent ahead and not answered yet, in their order: tag, and what was asked.
+    ahead: VecDeque<(u16, &'static str)>,
+    /// One of them was refused: what was sent behind it is to be dropped.
+    pub spoiled: bool,
+    /// Tag of a question whose answer may come while shots run, and what came of it.
+    late: Option<(u16, VecDeque<Vec<u8>>)>,
     /// The device went safe by itself and was not armed since.
     pub went_safe: bool,
     /// The device has said something in this session: it was the session in force.
@@ -62,6 +71,9 @@ impl Session {
             place,
             tag: 0,
             early: VecDeque::new(),
+            ahead: VecDeque::new(),
+            spoiled: false,
+            late: None,
             went_safe: false,
             answered: false,
             earlier: LinkFigures::default(),
@@ -72,7 +84,7 @@ impl Session {
     pub fn renew(&mut self, connection: Connection) {
         self.earlier = self.figures();
         self.connection = connection;
-        self.early.clear();
+        self.forget();
         (self.went_safe, self.answered) = (false, false);
         self.watch.renew();
     }
@@ -87,9 +99,11 @@ impl Session {
         !self.connection.outgoing.is_closed() && !self.watch.is_quiet(&self.connection.gauge)
     }
 
-    /// Forgets what came and was not asked for.
-    pub fn forget_early(&mut self) {
+    /// Forgets what came and was not awaited, and awaits no answer any more.
+    pub fn forget(&mut self) {
         self.early.clear();
+        self.ahead.clear();
+        (self.spoiled, self.late) = (false, None);
     }
 
     /// Leaves the device after everything sent has arrived.
@@ -123,6 +137,60 @@ impl Session {
         }
     }
 
+    /// Sends a command whose "done" is taken by whoever waits next, and whose refusal is the error of that.
+    pub async fn order_ahead(&mut self, asked: &'static str, command: Command<'_>) -> Result<(), Trouble> {
+        let tag = self.send(command).await?;
+        self.ahead.push_back((tag, asked));
+        Ok(())
+    }
+
+    /// Waits until everything that was ordered ahead is done.
+    pub async fn settle(&mut self) -> Result<(), Trouble> {
+        while let Some((tag, asked)) = self.ahead.pop_front() {
+            let answer = self.answer(asked, tag, done).await;
+            self.spoiled |= matches!(answer, Err(Trouble::Other(DeviceError::Refused { .. })));
+            answer?;
+        }
+        Ok(())
+    }
+
+    /// Sends a question whose answer, in any number of messages, may come while shots run.
+    pub async fn ask_late(&mut self, command: Command<'_>) -> Result<(), Trouble> {
+        let tag = self.send(command).await?;
+        self.late = Some((tag, VecDeque::new()));
+        Ok(())
+    }
+
+    /// Whether such a question was asked and is not over.
+    pub fn asked_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// No more is expected of that answer.
+    pub fn late_is_over(&mut self) {
+        self.late = None;
+    }
+
+    /// The next message of that answer.
+    pub async fn late_answer<T>(
+        &mut self,
+        asked: &'static str,
+        take: impl Fn(&Report<'_>) -> Option<T>,
+    ) -> Result<T, Trouble> {
+        self.settle().await?;
+        match &mut self.late {
+            Some((_, came)) if !came.is_empty() => {
+                let bytes = came.pop_front().unwrap_or_default();
+                Ok(answered(asked, decode(&bytes)?.report, take)?)
+            }
+            Some((tag, _)) => {
+                let tag = *tag;
+                self.answer(asked, tag, take).await
+            }
+            None => Err(DeviceError::Protocol { what: format!("`{asked}` was not asked") }.into()),
+        }
+    }
+
     /// Sends a command and waits for "done".
     pub async fn order(&mut self, asked: &'static str, command: Command<'_>) -> Result<(), Trouble> {
         self.ask(asked, command, done).await
@@ -136,11 +204,12 @@ impl Session {
         take: impl Fn(&Report<'_>) -> Option<T>,
     ) -> Result<T, Trouble> {
         let tag = self.send(command).await?;
+        self.settle().await?;
         self.answer(asked, tag, take).await
     }
 
     /// Waits for the answer with this tag; what comes in between is kept for later.
-    pub async fn answer<T>(
+    async fn answer<T>(
         &mut self,
         asked: &'static str,
         tag: u16,
@@ -155,29 +224,34 @@ impl Session {
                     return Err(DeviceError::Refused { asked, refused }.into());
                 }
                 Event { report: Report::State(state), .. } if !matches!(state, State::Faulted(_)) => self.note(state),
-                Event { tag: of, report } if of == tag => {
-                    return match report {
-                        Report::Refused(refused) => Err(DeviceError::Refused { asked, refused }.into()),
-                        report => take(&report).ok_or_else(|| {
-                            DeviceError::Protocol { what: format!("`{asked}` was answered with {report:?}") }.into()
-                        }),
-                    };
-                }
-                _ => self.early.push_back(bytes),
+                Event { tag: of, report } if of == tag => return Ok(answered(asked, report, take)?),
+                _ => self.keep(bytes),
             }
         }
     }
 
-    /// Waits for "done" to what was asked under this tag.
-    pub async fn done(&mut self, asked: &'static str, tag: u16) -> Result<(), Trouble> {
-        self.answer(asked, tag, done).await
+    /// Keeps a message that somebody else will want.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        let tag = decode(&bytes).map_or(0, |event| event.tag);
+        match &mut self.late {
+            Some((late, came)) if *late == tag => came.push_back(bytes),
+            _ => self.early.push_back(bytes),
+        }
     }
 
-    /// The next message that answers no question.
+    /// The next message that answers no question. What was ordered ahead must have been answered.
     pub async fn next_unasked(&mut self, wanted: &'static str, wait: Duration) -> Result<Unasked, Trouble> {
-        let bytes = match self.early.pop_front() {
-            Some(bytes) => bytes,
-            None => self.next_message(wanted, wait).await?,
+        let bytes = loop {
+            let bytes = match self.early.pop_front() {
+                Some(bytes) => bytes,
+                None => self.next_message(wanted, wait).await?,
+            };
+            match decode(&bytes)? {
+                Event { tag, .. } if self.late.as_ref().is_some_and(|(late, _)| *late == tag) => self.keep(bytes),
+                // Of sums that nobody waits for any more.
+                Event { report: Report::Contrast(_), .. } => {}
+                _ => break bytes,
+            }
         };
         match decode(&bytes)?.report {
             Report::Equilibrium(_) => {}
@@ -220,6 +294,19 @@ impl Session {
     /// An ended connection in words, where nothing is done about it.
     pub fn gone(&self, end: &End) -> DeviceError {
         DeviceError::Lost { place: self.place.clone(), reason: end.cause.to_string() }
+    }
+}
+
+/// What is made of an answer.
+fn answered<T>(
+    asked: &'static str,
+    report: Report<'_>,
+    take: impl Fn(&Report<'_>) -> Option<T>,
+) -> Result<T, DeviceError> {
+    match report {
+        Report::Refused(refused) => Err(DeviceError::Refused { asked, refused }),
+        report => take(&report)
+            .ok_or_else(|| DeviceError::Protocol { what: format!("`{asked}` was answered with {report:?}") }),
     }
 }
 

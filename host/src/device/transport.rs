@@ -113,8 +113,12 @@ pub(super) struct EmbeddedDevice {
 impl EmbeddedDevice {
     /// Starts it.
     pub fn start(description: Description) -> Result<Arc<Self>, DeviceError> {
-        let device = Embedded::start(description, fresh_number())?;
-        Ok(Arc::new(Self { device, line: AtomicU64::new(0) }))
+        Ok(Self::of(Embedded::start(description, fresh_number())?))
+    }
+
+    /// One that was started.
+    pub fn of(device: Embedded) -> Arc<Self> {
+        Arc::new(Self { device, line: AtomicU64::new(0) })
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use tokio::net::TcpStream;
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 use xyloop_protocol::adversary::{FaultCounts, Faults};
-use xyloop_sim::{Description, serve::Recorder};
+use xyloop_sim::{Description, Embedded, serve::Recorder};
 
 use super::{
     DeviceError, Transport,
@@ -61,6 +61,11 @@ impl Way {
             Port::Serial(path) => Kind::Serial { path: path.clone(), baud },
         };
         Ok(Self { place: port.to_string(), kind, around: None })
+    }
+
+    /// The way to a device that runs in this process already; it lives as long as the way.
+    pub fn embedded(device: Embedded, place: impl Into<String>) -> Self {
+        Self { place: place.into(), kind: Kind::Embedded(EmbeddedDevice::of(device)), around: None }
     }
 
     /// Whatever way an opener knows; `place` names it in messages.

@@ -15,7 +15,7 @@ use xyloop_protocol::{
 use xyloop_sim::{Description, plant::WiringLists};
 
 use super::{
-    cable::{Cable, Cut},
+    cable::{Cable, Cut, Speed},
     device,
 };
 
@@ -70,8 +70,13 @@ pub struct Bench {
 impl Bench {
     /// Starts the device on the runtime at hand, which must run on a paused clock and one thread.
     pub fn start(description: Description) -> Self {
+        Self::start_on(description, Speed::BENCH)
+    }
+
+    /// The same behind another line.
+    pub fn start_on(description: Description, speed: Speed) -> Self {
         let world = World {
-            cable: Cable::new(),
+            cable: Cable::new(speed),
             description: Arc::new(description),
             is_away: false,
             boots: 0,

@@ -8,10 +8,19 @@ use xyloop_protocol::{
     link::Role,
 };
 
-/// Bits per second.
-const BAUD: u64 = 3_000_000;
-/// From one end to the other.
-const DELAY_US: u64 = 200;
+/// How fast a line is.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// Bits per second.
+    pub baud: u64,
+    /// From one end to the other.
+    pub delay_us: u64,
+}
+
+impl Speed {
+    /// A serial line on the bench.
+    pub const BENCH: Self = Self { baud: 3_000_000, delay_us: 200 };
+}
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +60,7 @@ struct Direction {
 }
 
 pub struct Cable {
+    speed: Speed,
     /// What the host writes, what the device writes.
     directions: [Direction; 2],
     /// Names the connection that is open, or was the last.
@@ -66,14 +76,15 @@ pub struct Cable {
 }
 
 impl Cable {
-    pub fn new() -> Self {
+    pub fn new(speed: Speed) -> Self {
         let direction = |sender| Direction {
-            line: Line::new(BAUD, DELAY_US, &Faults::default(), sender),
+            line: Line::new(speed.baud, speed.delay_us, &Faults::default(), sender),
             inside: false,
             recorded: None,
             played: Vec::new(),
         };
         Self {
+            speed,
             directions: [Role::Host, Role::Device].map(direction),
             connection: 0,
             is_open: false,
@@ -102,8 +113,9 @@ impl Cable {
     }
 
     pub fn set_faults(&mut self, faults: &Faults) {
+        let Speed { baud, delay_us } = self.speed;
         for sender in [Role::Host, Role::Device] {
-            self.direction(sender).line = Line::new(BAUD, DELAY_US, faults, sender);
+            self.direction(sender).line = Line::new(baud, delay_us, faults, sender);
         }
     }
 

@@ -8,20 +8,22 @@ mod others;
 
 use std::time::Duration;
 
-use common::{Bench, Cut, work::*};
+use common::{Bench, cable::Cut, work::*};
 use tokio::time::Instant;
 use xyloop::device::{Client, DeviceError, ShotResult, Sums};
 use xyloop_protocol::message::{ReadOut, SafeCause, State};
 
 /// Shots of [`script`].
-const SHOTS: u64 = 14;
+const SHOTS: u64 = 28;
 /// Its nudges.
 const BOTH_WAYS: [i32; 2] = [200_000, -200_000];
 
-/// Two generations, three batches, retired as rows would be: the results in the order in which they were handed out.
+/// Four generations, six batches, retired as rows would be: the results in the order in which they were handed out.
 async fn script(client: &mut Client, results: &mut Vec<ShotResult>) -> Result<(), DeviceError> {
     let mut generation = client.commit(&codes(1)).await?;
-    for (variant, ids) in [(None, 1..=5), (None, 6..=9), (Some(2), 10..=SHOTS)] {
+    let batches =
+        [(None, 1..=5), (None, 6..=9), (Some(2), 10..=14), (None, 15..=19), (Some(3), 20..=23), (Some(4), 24..=SHOTS)];
+    for (variant, ids) in batches {
         if let Some(variant) = variant {
             generation = client.commit(&codes(variant)).await?;
         }

@@ -13,7 +13,7 @@ use xyloop_sim::Description;
 
 use crate::{
     BOTH_WAYS,
-    common::{Bench, Cut, work::*},
+    common::{Bench, cable::Cut, work::*},
     script,
 };
 

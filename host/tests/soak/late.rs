@@ -7,7 +7,7 @@ use xyloop_protocol::link::Role;
 
 use crate::{
     common::{
-        Cut,
+        cable::Cut,
         work::{codes, orders},
     },
     plan, run_batch, start_bench,

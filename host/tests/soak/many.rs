@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use xyloop_protocol::{adversary::Faults, units::ShotId};
 
 use crate::{
-    common::{Cut, work::codes},
+    common::{cable::Cut, work::codes},
     run_batch, start_bench,
 };
 

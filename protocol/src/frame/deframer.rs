@@ -1,6 +1,6 @@
 //! Finding frames in a stream of bytes: resynchronises at any `00`, accepts nothing unchecked, counts what it drops.
 //!
-//! COBS is undone byte by byte while the bytes come in, so the storage holds the decoded frame only, and its length
+//! COBS is undone piece by piece while the bytes come in, so the storage holds the decoded frame only, and its length
 //! is the limit: a frame that does not fit is dropped as *oversized* and skipped to the next delimiter.
 
 use super::{CRC_LEN, HEADER_LEN, Header};
@@ -80,7 +80,9 @@ impl<'a> Deframer<'a> {
     ///
     /// Call it until it returns `None`; then all of `input` is consumed.
     pub fn feed(&mut self, input: &mut &[u8]) -> Option<Frame<'_>> {
-        while let Some((&byte, rest)) = input.split_first() {
+        loop {
+            self.take_run(input);
+            let Some((&byte, rest)) = input.split_first() else { break };
             *input = rest;
             if byte == 0 {
                 if let Some(header) = self.complete() {
@@ -95,6 +97,21 @@ impl<'a> Deframer<'a> {
             }
         }
         None
+    }
+
+    /// Takes what stands for itself: the bytes of a COBS piece behind its first one, as far as they are there.
+    fn take_run(&mut self, input: &mut &[u8]) {
+        let (cobs::DecoderState::Grab(left) | cobs::DecoderState::GrabChain(left)) = &mut self.cobs else { return };
+        let room = self.storage.get_mut(self.len..).unwrap_or_default();
+        let most = usize::from(*left).min(room.len());
+        let there = input.get(..most).unwrap_or(input);
+        let run = there.iter().position(|byte| *byte == 0).unwrap_or(there.len());
+        if let (Some((taken, rest)), Some(place)) = (input.split_at_checked(run), room.get_mut(..run)) {
+            place.copy_from_slice(taken);
+            *input = rest;
+            *left -= run as u8;
+            self.len += run;
+        }
     }
 
     /// Takes one byte that is not a delimiter.

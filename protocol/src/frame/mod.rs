@@ -15,12 +15,14 @@
 //! *Compatibility.* The layout of [`Header`], and the first seven payload bytes of Open and Accept, are the same in
 //! every wire version, so that two ends of different versions can still name each other's version.
 
+mod cobs_encoder;
 mod deframer;
 mod header;
 
 pub use deframer::{Deframer, DeframerCounters, Frame};
 pub use header::{HEADER_LEN, Header, Kind, Role};
 
+use self::cobs_encoder::CobsEncoder;
 use crate::crc::Crc32c;
 
 /// The version of the wire format that this crate speaks; its low four bits travel in every frame.
@@ -81,18 +83,17 @@ pub fn encode(header: &Header, payload: &[&[u8]], out: &mut [u8]) -> Result<usiz
         return Err(EncodeError::OutputTooSmall);
     }
     *first = 0;
-    let fail = |_| EncodeError::OutputTooSmall;
     let head = header.to_bytes();
     let mut crc = Crc32c::new();
-    let mut cobs = cobs::CobsEncoder::new(&mut *body);
+    let mut cobs = CobsEncoder::new(&mut *body);
     crc.update(&head);
-    cobs.push(&head).map_err(fail)?;
+    cobs.push(&head)?;
     for part in payload {
         crc.update(part);
-        cobs.push(part).map_err(fail)?;
+        cobs.push(part)?;
     }
-    cobs.push(&crc.finish().to_le_bytes()).map_err(fail)?;
-    let written = cobs.finalize();
+    cobs.push(&crc.finish().to_le_bytes())?;
+    let written = cobs.finish()?;
     let end = body.get_mut(written).ok_or(EncodeError::OutputTooSmall)?;
     *end = 0;
     Ok(written + 2)

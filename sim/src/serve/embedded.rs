@@ -8,13 +8,15 @@ use std::{
     thread,
 };
 
+use xyloop_firmware::Board;
+
 use super::{
     ServeError,
     line::Line,
     outlet::InProcess,
-    run::{self, Connection, Event},
+    run::{self, Connection, Event, MakeBoard},
 };
-use crate::plant::Description;
+use crate::{board::Notify, plant::Description};
 
 /// There is one connection at a time, and events keep their order: they need no names.
 const THE_HOST: u64 = 0;
@@ -31,11 +33,33 @@ impl Embedded {
     /// # Errors
     /// If the system gives no thread.
     pub fn start(description: Description, boot_id: u32) -> Result<Self, ServeError> {
+        let description = Arc::new(description);
+        let make_board = run::simulated(&description);
+        Self::start_with(description, boot_id, make_board)
+    }
+
+    /// Starts one over any board with the wiring and replicas of the description, made anew at every start of the device.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start_over<B: Board + 'static>(
+        description: Description,
+        boot_id: u32,
+        mut make_board: impl FnMut(Notify) -> B + Send + 'static,
+    ) -> Result<Self, ServeError> {
+        Self::start_with(Arc::new(description), boot_id, Box::new(move |notify| Ok(make_board(notify))))
+    }
+
+    fn start_with<B: Board + 'static>(
+        description: Arc<Description>,
+        boot_id: u32,
+        make_board: Box<MakeBoard<B>>,
+    ) -> Result<Self, ServeError> {
         let (events, receiver) = mpsc::channel();
         let wake = events.clone();
         thread::Builder::new().name("simulated-device".into()).spawn(move || {
-            let description = Arc::new(description);
-            if let Err(error) = run::serve(&description, boot_id, &receiver, &wake, &mut Line::default()) {
+            let ends = (&receiver, &wake);
+            if let Err(error) = run::serve(&description, make_board, boot_id, ends, &mut Line::default()) {
                 tracing::error!("the simulated device stopped: {error}");
             }
         })?;

@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
+use xyloop_firmware::{Board, Controller};
 use xyloop_protocol::{
     adversary::{FaultCounts, FaultInjector, Faults},
     link::Role,
 };
 
 use super::recorder::Recorder;
-use crate::device::Device;
 
 /// What became of a line that was served.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Line {
     }
 
     /// Bytes from the host on their way to the device.
-    pub fn carry_in(&mut self, device: &mut Device<'_>, device_us: u64, bytes: &[u8]) {
+    pub fn carry_in(&mut self, device: &mut Controller<'_, impl Board>, device_us: u64, bytes: &[u8]) {
         let now_us = self.now_us();
         if let Some([from_host, _]) = self.faults.as_deref_mut() {
             from_host.push(now_us, bytes);
@@ -57,7 +57,7 @@ impl Line {
     }
 
     /// Gives the device what the faults have held long enough.
-    pub fn release(&mut self, device: &mut Device<'_>, device_us: u64) {
+    pub fn release(&mut self, device: &mut Controller<'_, impl Board>, device_us: u64) {
         let now_us = self.now_us();
         let Some([from_host, _]) = self.faults.as_deref_mut() else { return };
         let mut arrived = std::mem::take(&mut self.arrived);
@@ -67,7 +67,7 @@ impl Line {
         self.arrived = arrived;
     }
 
-    fn arrive(&mut self, device: &mut Device<'_>, device_us: u64, bytes: &[u8]) {
+    fn arrive(&mut self, device: &mut Controller<'_, impl Board>, device_us: u64, bytes: &[u8]) {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(Role::Host, bytes);
         }
@@ -77,7 +77,12 @@ impl Line {
     }
 
     /// The next bytes for the host; `None` if there are none now.
-    pub fn carry_out(&mut self, device: &mut Device<'_>, device_us: u64, buffer: &mut [u8]) -> Option<Vec<u8>> {
+    pub fn carry_out(
+        &mut self,
+        device: &mut Controller<'_, impl Board>,
+        device_us: u64,
+        buffer: &mut [u8],
+    ) -> Option<Vec<u8>> {
         loop {
             let length = device.transmit(device_us, buffer);
             let sent = buffer.get(..length).unwrap_or_default();

@@ -6,11 +6,12 @@
 //! so a host that stops reading or a slow disk cannot keep the deadman from being judged. This is the only place in the
 //! simulator that reads a clock (the link's timers and the deadman of a *served* device run on it).
 //!
-//! A device serves one host at a time. Hosts come and go without the device noticing more than that its line was cut.
+//! A line can be made as slow as a UART. A device serves one host at a time. Hosts come and go without the device noticing more than that its line was cut.
 
 mod embedded;
 mod line;
 mod outlet;
+mod pace;
 mod pty;
 mod recorder;
 mod run;

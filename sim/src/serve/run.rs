@@ -8,12 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use xyloop_firmware::{Board, Controller};
 use xyloop_protocol::message::State;
 
 use super::{line::Line, outlet::Outlet, tcp::Candidate};
 use crate::{
-    board::Workers,
-    device::{Device, DeviceError, Memory},
+    board::{Notify, SimulatedBoard, Workers},
+    device::{DeviceError, Memory},
     plant::Description,
 };
 
@@ -71,12 +72,21 @@ enum End {
     Reboot(u32),
 }
 
+/// Makes the board of each start of a device. The board calls what it is given when it has finished something.
+pub(super) type MakeBoard<B> = dyn FnMut(Notify) -> Result<B, DeviceError> + Send;
+
+/// The plant that is described, computed on threads.
+pub(super) fn simulated(description: &Arc<Description>) -> Box<MakeBoard<SimulatedBoard>> {
+    let description = Arc::clone(description);
+    Box::new(move |notify| Ok(SimulatedBoard::new(Arc::clone(&description), Workers::Threads(notify))?))
+}
+
 /// Serves a device until `Stop`, or until every sender is gone. Between two starts of the device the line stays as it is.
-pub(super) fn serve(
+pub(super) fn serve<B: Board>(
     description: &Arc<Description>,
+    mut make_board: Box<MakeBoard<B>>,
     boot_id: u32,
-    events: &Receiver<Event>,
-    wake: &Sender<Event>,
+    (events, wake): (&Receiver<Event>, &Sender<Event>),
     line: &mut Line,
 ) -> Result<(), DeviceError> {
     let mut hosts = Hosts { line, present: None, asking: None, held: None };
@@ -84,10 +94,10 @@ pub(super) fn serve(
     loop {
         let mut memory = Memory::new(Arc::clone(description), boot_id);
         let wake = wake.clone();
-        let notify = Arc::new(move || {
+        let board = make_board(Arc::new(move || {
             let _ = wake.send(Event::Wake);
-        });
-        let device = memory.device(Workers::Threads(notify))?;
+        }))?;
+        let device = memory.controller(board)?;
         match run(device, events, &mut hosts, description.realtime) {
             End::Stop => return Ok(()),
             End::Reboot(next) => boot_id = next,
@@ -96,7 +106,7 @@ pub(super) fn serve(
 }
 
 /// From one start of the device to the next.
-fn run(mut device: Device<'_>, events: &Receiver<Event>, hosts: &mut Hosts<'_>, realtime: bool) -> End {
+fn run(mut device: Controller<'_, impl Board>, events: &Receiver<Event>, hosts: &mut Hosts<'_>, realtime: bool) -> End {
     let epoch = Instant::now();
     let now_us = || epoch.elapsed().as_micros() as u64;
     if let Some(present) = &mut hosts.present {
@@ -153,7 +163,7 @@ impl Hosts<'_> {
         self.present.is_some() && self.held.is_none()
     }
 
-    fn handle(&mut self, event: Event, device: &mut Device<'_>, now_us: u64) -> Option<End> {
+    fn handle(&mut self, event: Event, device: &mut Controller<'_, impl Board>, now_us: u64) -> Option<End> {
         match event {
             Event::Connected(connection) => self.connect(connection, device, now_us),
             Event::Asking(candidate) => self.asking = Some((candidate, now_us.saturating_add(FAREWELL_US))),
@@ -190,13 +200,13 @@ impl Hosts<'_> {
         self.present.as_ref().is_some_and(|present| present.connection.id == id)
     }
 
-    fn connect(&mut self, connection: Connection, device: &mut Device<'_>, now_us: u64) {
+    fn connect(&mut self, connection: Connection, device: &mut Controller<'_, impl Board>, now_us: u64) {
         self.cut(device);
         self.present = Some(Present { connection, since_us: now_us });
     }
 
     /// Ends the present host's connection, if there is one.
-    fn cut(&mut self, device: &mut Device<'_>) {
+    fn cut(&mut self, device: &mut Controller<'_, impl Board>) {
         let Some(present) = self.present.take() else { return };
         if let Some(hang_up) = present.connection.hang_up {
             hang_up();
@@ -211,14 +221,14 @@ impl Hosts<'_> {
     }
 
     /// Nobody is at the other end any more, nor anything in between.
-    fn forget_line(&mut self, device: &mut Device<'_>) {
+    fn forget_line(&mut self, device: &mut Controller<'_, impl Board>) {
         self.empty_line();
         device.hang_up();
     }
 
     /// Does what an injected cut asks for. Where the connection cannot be ended, as on a pty, it is as if the plug had
     /// been pulled and put back at once: everything under way is lost, and neither end is told. The session goes on.
-    fn mind_the_cut(&mut self, device: &mut Device<'_>) {
+    fn mind_the_cut(&mut self, device: &mut Controller<'_, impl Board>) {
         if !self.line.is_cut() {
             return;
         }
@@ -229,9 +239,11 @@ impl Hosts<'_> {
     }
 
     /// Writes what is due until the outlet has no room.
-    fn write(&mut self, device: &mut Device<'_>, now_us: &impl Fn() -> u64, buffer: &mut [u8]) {
+    fn write(&mut self, device: &mut Controller<'_, impl Board>, now_us: &impl Fn() -> u64, buffer: &mut [u8]) {
         self.mind_the_cut(device);
         while let Some(present) = &mut self.present {
+            let most = present.connection.outlet.most();
+            let buffer = buffer.get_mut(..most).unwrap_or_default();
             let Some(bytes) = self.held.take().or_else(|| self.line.carry_out(device, now_us(), buffer)) else { break };
             self.held = present.connection.outlet.offer(bytes);
             if self.held.is_some() {
@@ -242,7 +254,7 @@ impl Hosts<'_> {
     }
 
     /// Lets the host that asks in, sends it away, or lets it wait.
-    fn judge(&mut self, device: &mut Device<'_>, now_us: u64) {
+    fn judge(&mut self, device: &mut Controller<'_, impl Board>, now_us: u64) {
         let Some((candidate, until_us)) = self.asking.take() else { return };
         let silent = self.present.as_ref().map(|present| {
             let heard_us = device.last_heard_us().unwrap_or(0).max(present.since_us);

@@ -11,18 +11,20 @@ use std::{
     thread,
 };
 
+use xyloop_firmware::Board;
 use xyloop_protocol::adversary::Faults;
 
 use super::{
     LineReport, ServeError,
     line::Line,
     outlet::{Writer, read_all},
+    pace::Pace,
     pty,
     recorder::Recorder,
-    run::{self, Connection, Event},
+    run::{self, Connection, Event, MakeBoard},
     tcp,
 };
-use crate::plant::Description;
+use crate::{board::Notify, plant::Description};
 
 /// A device that is served to other processes.
 ///
@@ -53,34 +55,42 @@ impl Served {
         Self { description: Arc::new(description), boot_id, events, sender, line: Line::default(), place, pty }
     }
 
-    /// A device behind a new pseudo-terminal; [`place`](Self::place) is the path to open.
+    /// A device behind a new pseudo-terminal; [`place`](Self::place) is the path to open. With a `baud`, bytes go over it
+    /// as slowly as over a UART of so many bits per second.
     ///
     /// # Errors
     /// If no pty can be had.
-    pub fn on_pty(description: Description, boot_id: u32) -> Result<Self, ServeError> {
+    pub fn on_pty(description: Description, boot_id: u32, baud: Option<u32>) -> Result<Self, ServeError> {
         let (master, slave, path) = pty::open().map_err(ServeError::Pty)?;
         let place = path.display().to_string();
         let served = Self::new(description, boot_id, place, Some(Pty { path, link: None, _keep: slave }));
         let reader = std::fs::File::from(master);
         let writer = reader.try_clone()?;
-        let outlet = Box::new(Writer::spawn(writer, served.sender.clone()));
+        let pace = baud.map(Pace::new);
+        let outlet = Box::new(Writer::spawn(writer, served.sender.clone(), pace.clone()));
         let _ = served.sender.send(Event::Connected(Connection { id: 0, outlet, hang_up: None }));
         let events = served.sender.clone();
-        thread::spawn(move || read_all(reader, 0, &events));
+        thread::spawn(move || read_all(reader, 0, &events, pace));
         Ok(served)
     }
 
-    /// A device behind a TCP port, one host at a time; [`place`](Self::place) is `tcp://address`.
+    /// A device behind a TCP port, one host at a time; [`place`](Self::place) is `tcp://address`. `baud` as on a pty.
     ///
     /// # Errors
     /// If the address cannot be listened on.
-    pub fn on_tcp(description: Description, boot_id: u32, address: &str) -> Result<Self, ServeError> {
+    pub fn on_tcp(
+        description: Description,
+        boot_id: u32,
+        address: &str,
+        baud: Option<u32>,
+    ) -> Result<Self, ServeError> {
         let listen = |source| ServeError::Listen { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).map_err(listen)?;
         let place = format!("tcp://{}", listener.local_addr().map_err(listen)?);
         let served = Self::new(description, boot_id, place, None);
         let events = served.sender.clone();
-        thread::spawn(move || tcp::accept(&listener, &events));
+        let pace = baud.map(Pace::new);
+        thread::spawn(move || tcp::accept(&listener, &events, pace.as_ref()));
         Ok(served)
     }
 
@@ -134,8 +144,25 @@ impl Served {
     ///
     /// # Errors
     /// If the device cannot be started.
-    pub fn run(mut self) -> Result<LineReport, ServeError> {
-        run::serve(&self.description, self.boot_id, &self.events, &self.sender, &mut self.line)?;
+    pub fn run(self) -> Result<LineReport, ServeError> {
+        let make_board = run::simulated(&self.description);
+        self.serve(make_board)
+    }
+
+    /// The same over any board with the wiring and replicas of the description, made anew at every start of the device.
+    ///
+    /// # Errors
+    /// If the device cannot be started.
+    pub fn run_over<B: Board + 'static>(
+        self,
+        mut make_board: impl FnMut(Notify) -> B + Send + 'static,
+    ) -> Result<LineReport, ServeError> {
+        self.serve(Box::new(move |notify| Ok(make_board(notify))))
+    }
+
+    fn serve<B: Board>(mut self, make_board: Box<MakeBoard<B>>) -> Result<LineReport, ServeError> {
+        let ends = (&self.events, &self.sender);
+        run::serve(&self.description, make_board, self.boot_id, ends, &mut self.line)?;
         Ok(self.line.finish())
     }
 }

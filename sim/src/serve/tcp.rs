@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     outlet::{Writer, read_all},
+    pace::Pace,
     run::{Connection, Event},
 };
 
@@ -20,6 +21,7 @@ pub(super) struct Candidate {
     stream: TcpStream,
     id: u64,
     events: Sender<Event>,
+    pace: Option<Pace>,
     /// Hung up with this: the next one may ask.
     _asks: Sender<()>,
 }
@@ -27,11 +29,11 @@ pub(super) struct Candidate {
 impl Candidate {
     /// Begins to read from it and to write to it.
     pub fn accept(self) -> std::io::Result<Connection> {
-        let Self { stream, id, events, .. } = self;
+        let Self { stream, id, events, pace, .. } = self;
         let (writing, handle) = (stream.try_clone()?, stream.try_clone()?);
-        let outlet = Box::new(Writer::spawn(writing, events.clone()));
+        let outlet = Box::new(Writer::spawn(writing, events.clone(), pace.clone()));
         thread::Builder::new().name("host-reader".into()).spawn(move || {
-            read_all(stream, id, &events);
+            read_all(stream, id, &events, pace);
             let _ = events.send(Event::Closed { from: id });
         })?;
         let hang_up = Box::new(move || {
@@ -43,7 +45,7 @@ impl Candidate {
 }
 
 /// Presents hosts to the loop, each when the one before it was taken or turned away.
-pub(super) fn accept(listener: &TcpListener, events: &Sender<Event>) {
+pub(super) fn accept(listener: &TcpListener, events: &Sender<Event>, pace: Option<&Pace>) {
     for (id, stream) in (1..).zip(listener.incoming()) {
         let Ok(stream) = stream else {
             // Out of handles, perhaps: it would fail again at once.
@@ -52,7 +54,8 @@ pub(super) fn accept(listener: &TcpListener, events: &Sender<Event>) {
         };
         let _ = stream.set_nodelay(true);
         let (asks, answered) = mpsc::channel();
-        if events.send(Event::Asking(Candidate { stream, id, events: events.clone(), _asks: asks })).is_err() {
+        let candidate = Candidate { stream, id, events: events.clone(), pace: pace.cloned(), _asks: asks };
+        if events.send(Event::Asking(candidate)).is_err() {
             return;
         }
         // Nothing is ever sent: the wait ends when the candidate is gone.
