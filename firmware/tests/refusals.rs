@@ -6,7 +6,8 @@ mod common;
 use common::*;
 use xyloop_firmware::BoardError;
 use xyloop_protocol::message::{
-    Block, Bytes, Command, Cost, Fault, Generation, Nudge, Plan, ReadOut, Reason, Segment, Shot, Stage, State,
+    Block, Bytes, CodeArray, Command, Cost, Fault, Generation, Nudge, Plan, ReadOut, Reason, Segment, Shot, Stage,
+    State,
 };
 
 const NUDGE: Segment = Segment::Nudge(Nudge { beta_q8: 256, cost: Cost::Cosine });
@@ -51,7 +52,9 @@ fn malformed_messages_are_answered_with_their_length() {
 #[test]
 fn indices_codes_and_lengths_beyond_the_device_are_out_of_range() {
     let mut rig = ready();
-    let stage = |block, first, codes| Command::Stage(Stage { generation: 2, block, first, codes: Bytes(codes) });
+    let stage = |block, first, codes| {
+        Command::Stage(Stage { generation: 2, block, first, codes: CodeArray::Words(Bytes(codes)) })
+    };
     let (couplings, fields) = (COUPLINGS.len() as u64, 2 * SITES as u64);
     for (command, limit) in [
         (stage(Block::Couplings, 6, &[1, 0]), couplings),

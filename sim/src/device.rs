@@ -6,6 +6,7 @@ use xyloop_firmware::{
     Board, Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot,
 };
 use xyloop_protocol::{
+    codec::Codecs,
     frame, link,
     units::{DacCode, IqCode, Turn},
 };
@@ -136,6 +137,7 @@ impl Memory {
             boot_id: self.boot_id,
             wiring: self.lists.wiring(sizes.sites, self.description.converters),
             deadman_ms: self.description.deadman_ms,
+            codecs: Codecs::ALL,
             safe: SafeTable { couplings, fields, inputs: &self.safe_inputs },
         };
         let [frame, receive, send] = &mut self.link;

@@ -11,7 +11,7 @@ use xyloop_protocol::{
     adversary::{Faults, Line},
     frame,
     link::{self, Link, Role},
-    message::{self, Block, Bytes, Command, Cost, Event, Generation, Plan, Report, Request, Shot, Stage},
+    message::{self, Block, Bytes, CodeArray, Command, Cost, Event, Generation, Plan, Report, Request, Shot, Stage},
     units::DacCode,
 };
 use xyloop_sim::{Device, Memory, board::Workers};
@@ -109,10 +109,12 @@ impl Bench {
         while let Some(bytes) = self.host.front() {
             match message::decode::<Event<'_>>(bytes).unwrap().report {
                 Report::Done => self.answers += 1,
-                Report::Equilibrium(equilibrium) => {
+                Report::Equilibria(equilibria) => {
                     self.messages += bytes.len();
-                    self.phases += equilibrium.data.0.len();
-                    self.results += 1;
+                    for (_, row) in equilibria.iter().map(|row| row.unwrap()) {
+                        self.phases += row.data.0.len();
+                        self.results += 1;
+                    }
                 }
                 Report::State(_) => {}
                 other => panic!("{other:?}"),
@@ -135,7 +137,12 @@ impl Bench {
         for (index, piece) in words.chunks(450).enumerate() {
             let bytes: Vec<u8> = piece.iter().flat_map(|word| word.to_le_bytes()).collect();
             let first = 450 * index as u32;
-            self.tell(Command::Stage(Stage { generation: number, block, first, codes: Bytes(&bytes) }));
+            self.tell(Command::Stage(Stage {
+                generation: number,
+                block,
+                first,
+                codes: CodeArray::Words(Bytes(&bytes)),
+            }));
         }
     }
 }

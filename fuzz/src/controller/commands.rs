@@ -4,7 +4,7 @@
 //! needs nothing here.
 
 use xyloop_protocol::{
-    message::{Block, Bytes, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle, Shot, Stage},
+    message::{Block, Bytes, CodeArray, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle, Shot, Stage},
     units::{Flags, ShotId},
 };
 
@@ -31,7 +31,7 @@ pub fn codes_of(variant: u8) -> Codes {
 pub fn stage_all(rig: &mut Rig<'_>, number: u32, codes: &Codes) {
     for (block, words) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
         let bytes = bytes_of(words);
-        rig.tell(Command::Stage(Stage { generation: number, block, first: 0, codes: Bytes(&bytes) }));
+        rig.tell(Command::Stage(Stage { generation: number, block, first: 0, codes: CodeArray::Words(Bytes(&bytes)) }));
     }
 }
 
@@ -53,7 +53,7 @@ pub fn ask(rig: &mut Rig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
         2 => {
             let block = if script.flag() { Block::Couplings } else { Block::Fields };
             let (generation, first) = (near(script, mind.held.number), near(script, 0));
-            Command::Stage(Stage { generation, block, first, codes: Bytes(script.short_piece()) })
+            Command::Stage(Stage { generation, block, first, codes: CodeArray::Words(Bytes(script.short_piece())) })
         }
         3 => Command::Commit(generation(script, mind)),
         4 => Command::Arm(generation(script, mind)),

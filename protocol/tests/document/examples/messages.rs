@@ -6,9 +6,9 @@ use xyloop_protocol::{
     crc::crc32c,
     link::{Config, Role},
     message::{
-        self, Block, Bytes, Command, Cost, Equilibrium, Event, Fault, Generation, Identity, Kick, Limits, MAX_SEGMENTS,
-        Nudge, Plan, ReadOut, Reason, Refusal, Report, Request, SCHEMA_HASH, SafeCause, Segment, Settle, Shot, Stage,
-        State,
+        self, Block, Bytes, CodeArray, Command, Cost, Equilibrium, Event, Fault, Generation, Identity, Kick, Limits,
+        MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Refusal, Report, Request, SCHEMA_HASH, SafeCause, Segment, Settle,
+        Shot, Stage, State,
     },
     origin::PlanOrigin,
     units::Flags,
@@ -45,6 +45,7 @@ fn plan() -> Plan {
         read_out: ReadOut::Phases,
         basin_tolerance_turn: 100,
         leave_out: Flags::UNSETTLED,
+        codec: Codec::Words,
     }
 }
 
@@ -202,7 +203,7 @@ pub fn first_exchange() -> String {
 
 fn stage(tag: u16, block: Block, codes: &[u16], name: &str) -> Parts {
     let codes = le(codes);
-    let stage = Stage { generation: 1, block, first: 0, codes: Bytes(&codes) };
+    let stage = Stage { generation: 1, block, first: 0, codes: CodeArray::Words(Bytes(&codes)) };
     let mut data = Parts::default();
     data.value(&1u32, "generation 1");
     data.value(&block, format!("block {}, {block:?}", block as u8));
