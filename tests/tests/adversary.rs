@@ -76,7 +76,7 @@ fn faults_at_the_hosts_end_change_no_byte_either() {
     // The embedded device outlives its line: a cut is no restart.
     for (codec, (faults, words, in_trace, times)) in [
         ("bit-error=1e-4,drop=0.05", "drops to the host", "BAD ", 1),
-        ("disconnect=0.01,drop=0.02,stall=0.01,stall-ms=300,seed=3", "disconnects", "host <- device  Accept", 2),
+        ("disconnect=0.03,drop=0.02,stall=0.01,stall-ms=300,seed=3", "disconnects", "host <- device  Accept", 2),
     ]
     .into_iter()
     .flat_map(|case| ["words", "delta"].map(|codec| (codec, case)))

@@ -23,7 +23,7 @@ fn leak<T: Clone>(value: T, length: usize) -> &'static mut [T] {
 }
 
 /// The device in memory of exactly the size it asks for.
-pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBoard> {
+pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'static, ScriptedBoard> {
     let replicas = bench.slowness.len();
     let s = Sizes {
         sites: SITES,
@@ -42,7 +42,7 @@ pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBo
         boot_id: 5,
         wiring: WIRING,
         deadman_ms: (DEADMAN_US / 1000) as u16,
-        codecs: Codecs::ALL,
+        codecs,
         safe: SafeTable {
             couplings: codes(safe_couplings()),
             fields: codes(safe_fields()),
@@ -98,6 +98,11 @@ pub struct Rig {
 impl Rig {
     /// A device at reset and a host that is not connected. One replica per entry of `slowness`.
     pub fn at_reset(slowness: &[u64], slots: usize) -> Self {
+        Self::with_codecs(slowness, slots, Codecs::ALL)
+    }
+
+    /// The same with a device that offers only some codecs.
+    pub fn with_codecs(slowness: &[u64], slots: usize, codecs: Codecs) -> Self {
         let bench = Bench::new(slowness);
         let storage = link::Storage {
             frame: leak(0, frame::storage_len(1024)),
@@ -106,7 +111,7 @@ impl Rig {
             flight: leak(link::InFlight::default(), 64),
         };
         Self {
-            device: device(&bench, slots),
+            device: device(&bench, slots, codecs),
             bench,
             cut: false,
             delivered_us: 0,

@@ -2,6 +2,8 @@
 //! from model parameters to codes and back.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod line;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -119,7 +121,7 @@ impl Codes {
         }
     }
 
-    fn generation(&self, number: u32) -> Generation {
+    pub fn generation(&self, number: u32) -> Generation {
         let all: Vec<DacCode> = self.couplings.iter().chain(&self.fields).map(|code| DacCode(*code)).collect();
         Generation { number, crc: crc_of(&all) }
     }
