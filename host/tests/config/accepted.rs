@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use xyloop::config::{self, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
+use xyloop::config::{self, Codec, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
 
 use crate::files::*;
 
@@ -14,6 +14,7 @@ fn the_shortest_experiment_has_the_documented_defaults() {
     assert_eq!(experiment.train.optimiser.kind, OptimiserKind::Adam);
     assert_eq!((experiment.train.starts, experiment.train.epochs_max, experiment.eval.starts), (4, 2000, 100));
     assert_eq!(experiment.train.init.coupling_std, None);
+    assert_eq!(experiment.link.codec, Codec::Words);
     assert_eq!((rig.timing.tau_us, rig.timing.deadman_ms), (10.0, 250));
     assert_eq!((rig.plant.replicas, rig.plant.solver, &rig.device.port), (16, Solver::Twin, &Port::Sim));
     assert_eq!(rig.lattice.shape(), Shape::Grid { rows: 15, columns: 15 });
@@ -46,6 +47,16 @@ fn layers_are_numbered_one_after_the_other() {
         config::load_rig(hil_config().join("iris.toml"), &strings(&["rig.lattice.layers=[4, 5, 3]"])).unwrap();
     assert_eq!(rig.lattice.geometry, Geometry::Layered);
     assert_eq!((rig.sites(), rig.input_sites(), rig.output_sites()), (12, vec![0, 1, 2, 3], vec![9, 10, 11]));
+}
+
+#[test]
+fn the_codec_is_named_and_kept_in_the_resolved_file() {
+    let config = Files::new(&format!("{EXPERIMENT}\n[link]\ncodec = \"delta\"\n"), RIG).load(&[]).unwrap();
+    assert_eq!(config.experiment.link.codec, Codec::Delta);
+    assert_eq!(xyloop_protocol::codec::Codec::from(config.experiment.link.codec), xyloop_protocol::codec::Codec::Delta);
+    let resolved = config.to_toml().unwrap();
+    assert!(resolved.contains("codec = \"delta\""), "{resolved}");
+    assert_eq!(config::from_resolved(&resolved).unwrap(), config);
 }
 
 #[test]
