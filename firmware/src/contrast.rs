@@ -2,7 +2,7 @@
 //! segment (0 after a basin change), Σ s·x(nudged) − (Σ s)·x(free), where x is `cos(φ_i − φ_j)` per coupling, then cos φ
 //! and sin φ per site. Fixed point, integer sums: the result does not depend on the order of the shots.
 
-use xyloop_protocol::{message::CONTRAST_FRACTION_BITS, units::Turn};
+use xyloop_protocol::{codec::Codec, message::CONTRAST_FRACTION_BITS, units::Turn};
 
 use crate::phase::cossin;
 
@@ -16,13 +16,15 @@ pub struct ContrastSums<'a> {
     pub left_out: u32,
     /// A sum did not fit its 32 bits.
     pub saturated: bool,
+    /// How they are sent.
+    pub codec: Codec,
 }
 
 impl<'a> ContrastSums<'a> {
     /// All sums zero. `sums`: couplings, then two per site; both slices empty if contrast is not offered.
     pub fn new(sums: &'a mut [i32], trigonometry: &'a mut [(i32, i32)]) -> Self {
-        let mut this = Self { sums, trigonometry, shots: 0, left_out: 0, saturated: false };
-        this.reset();
+        let mut this = Self { sums, trigonometry, shots: 0, left_out: 0, saturated: false, codec: Codec::Words };
+        this.reset(Codec::Words);
         this
     }
 
@@ -31,8 +33,9 @@ impl<'a> ContrastSums<'a> {
         !self.sums.is_empty()
     }
 
-    /// Starts again at zero.
-    pub fn reset(&mut self) {
+    /// Starts again at zero, for a plan with this codec.
+    pub fn reset(&mut self, codec: Codec) {
+        self.codec = codec;
         self.sums.fill(0);
         (self.shots, self.left_out, self.saturated) = (0, 0, false);
     }

@@ -96,7 +96,8 @@ impl Shots<'_> {
         replica: usize,
         counts: &mut Counts,
     ) -> Result<(), BoardError> {
-        let Some(index) = self.slots.take_queued(frame.plan.generation.number, frame.plan.read_out) else {
+        let Some(index) = self.slots.take_queued(frame.plan.generation.number, frame.plan.read_out, frame.plan.codec)
+        else {
             return Ok(());
         };
         counts.shots_begun += 1;

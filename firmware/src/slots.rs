@@ -4,6 +4,7 @@
 //! order of the ring, whatever order the replicas finish in.
 
 use xyloop_protocol::{
+    codec::Codec,
     message::{MAX_SEGMENTS, ReadOut, Reason, Refusal, Shot},
     origin::Origin,
     units::{Flags, ShotId, Turn},
@@ -53,6 +54,8 @@ pub struct Slot {
     pub generation: u32,
     /// What is kept and sent of each equilibrium.
     pub read_out: ReadOut,
+    /// How it is sent.
+    pub codec: Codec,
     rows: [Row; MAX_SEGMENTS],
     filled: u8,
     sent: u8,
@@ -144,13 +147,13 @@ impl<'a> Slots<'a> {
     }
 
     /// The next shot that waits, now running: its slot.
-    pub fn take_queued(&mut self, generation: u32, read_out: ReadOut) -> Option<usize> {
+    pub fn take_queued(&mut self, generation: u32, read_out: ReadOut, codec: Codec) -> Option<usize> {
         let index = (0..self.used)
             .map(|place| self.wrap(self.first + place))
             .find(|&index| self.ring[index].stage == Stage::Queued)?;
         let slot = &mut self.ring[index];
         slot.stage = Stage::Running;
-        (slot.generation, slot.read_out) = (generation, read_out);
+        (slot.generation, slot.read_out, slot.codec) = (generation, read_out, codec);
         Some(index)
     }
 
@@ -213,10 +216,10 @@ impl<'a> Slots<'a> {
         None
     }
 
-    /// The equilibrium named by [`next_to_send`](Self::next_to_send) is with the link.
-    pub fn mark_sent(&mut self, index: usize) {
+    /// So many equilibria from the one named by [`next_to_send`](Self::next_to_send) on are with the link.
+    pub fn mark_sent(&mut self, index: usize, count: usize) {
         let slot = &mut self.ring[index];
-        slot.sent += 1;
+        slot.sent += count as u8;
         if slot.sent >= slot.filled {
             slot.stage = Stage::Sent;
         }
@@ -300,13 +303,15 @@ mod tests {
             for id in [3, 5] {
                 assert_eq!(ring.push(&shot(id), Origin::default()), Ok(()));
             }
-            let (a, b) =
-                (ring.take_queued(1, ReadOut::Phases).unwrap_or(9), ring.take_queued(1, ReadOut::Phases).unwrap_or(9));
+            let (a, b) = (
+                ring.take_queued(1, ReadOut::Phases, Codec::Words).unwrap_or(9),
+                ring.take_queued(1, ReadOut::Phases, Codec::Words).unwrap_or(9),
+            );
             finish(ring, b);
             assert_eq!(ring.next_to_send(), None);
             finish(ring, a);
             assert_eq!(ring.next_to_send(), Some((a, 0)));
-            ring.mark_sent(a);
+            ring.mark_sent(a, 1);
             assert_eq!(ring.next_to_send(), Some((b, 0)));
         });
     }
@@ -318,11 +323,11 @@ mod tests {
                 assert_eq!(ring.push(&shot(id), Origin::default()), Ok(()));
             }
             assert_eq!(ring.push(&shot(4), Origin::default()).err().map(|r| r.reason), Some(Reason::Full));
-            let index = ring.take_queued(1, ReadOut::Phases).unwrap_or(9);
+            let index = ring.take_queued(1, ReadOut::Phases, Codec::Words).unwrap_or(9);
             ring.retire(1);
             assert_eq!(ring.counts(), (3, 0), "a running shot cannot be retired");
             finish(ring, index);
-            ring.mark_sent(index);
+            ring.mark_sent(index, 1);
             assert_eq!(ring.push(&shot(4), Origin::default()).err().map(|r| r.reason), Some(Reason::Full));
             ring.retire(1);
             assert_eq!(ring.push(&shot(4), Origin::default()), Ok(()));
@@ -335,9 +340,9 @@ mod tests {
         with_ring(|ring| {
             assert_eq!(ring.push(&shot(1), Origin::default()), Ok(()));
             assert_eq!(ring.push(&shot(2), Origin::default()), Ok(()));
-            let index = ring.take_queued(1, ReadOut::Phases).unwrap_or(9);
+            let index = ring.take_queued(1, ReadOut::Phases, Codec::Words).unwrap_or(9);
             finish(ring, index);
-            ring.mark_sent(index);
+            ring.mark_sent(index, 1);
             ring.requeue_running();
             ring.drop_unfinished();
             assert_eq!(ring.counts(), (0, 1));

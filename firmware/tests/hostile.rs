@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use xyloop_firmware::BoardError;
 use xyloop_protocol::{
     message::{
-        Block, Bytes, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle, Shot, Stage, State,
+        Block, Bytes, CodeArray, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle, Shot, Stage,
+        State,
     },
     units::Flags,
 };
@@ -82,8 +83,9 @@ fn act(rig: &mut Rig, step: &Step, mind: &mut Mind) {
     let codes = Codes::new(1 + (step.a % 2) as u16);
     let (couplings, fields) = (bytes_of(&codes.couplings), bytes_of(&codes.fields));
     let (inputs, targets) = (bytes_of(&inputs_of(step.b)), bytes_of(&targets_of(step.b)));
-    let stage =
-        |block, first, codes| Command::Stage(Stage { generation: step.a % 4, block, first, codes: Bytes(codes) });
+    let stage = |block, first, codes| {
+        Command::Stage(Stage { generation: step.a % 4, block, first, codes: CodeArray::Words(Bytes(codes)) })
+    };
     let shot = |id, inputs, targets| {
         Command::Shot(Shot { id, flip: id % 2 == 1, inputs: Bytes(inputs), targets: Bytes(targets) })
     };

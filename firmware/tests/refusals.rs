@@ -5,8 +5,12 @@ mod common;
 
 use common::*;
 use xyloop_firmware::BoardError;
-use xyloop_protocol::message::{
-    Block, Bytes, Command, Cost, Fault, Generation, Nudge, Plan, ReadOut, Reason, Segment, Shot, Stage, State,
+use xyloop_protocol::{
+    codec::{Codec, Codecs, rice},
+    message::{
+        Block, Bytes, CodeArray, Command, Cost, Differences, Fault, Generation, Nudge, Plan, ReadOut, Reason, Segment,
+        Shot, Stage, State,
+    },
 };
 
 const NUDGE: Segment = Segment::Nudge(Nudge { beta_q8: 256, cost: Cost::Cosine });
@@ -51,7 +55,9 @@ fn malformed_messages_are_answered_with_their_length() {
 #[test]
 fn indices_codes_and_lengths_beyond_the_device_are_out_of_range() {
     let mut rig = ready();
-    let stage = |block, first, codes| Command::Stage(Stage { generation: 2, block, first, codes: Bytes(codes) });
+    let stage = |block, first, codes| {
+        Command::Stage(Stage { generation: 2, block, first, codes: CodeArray::Words(Bytes(codes)) })
+    };
     let (couplings, fields) = (COUPLINGS.len() as u64, 2 * SITES as u64);
     for (command, limit) in [
         (stage(Block::Couplings, 6, &[1, 0]), couplings),
@@ -228,4 +234,50 @@ fn a_faulted_device_says_so() {
     rig.shoot(1, false);
     rig.run_until(10_000, |rig| rig.device.state() == State::Faulted(Fault::Plant));
     assert_eq!(rig.ask(Command::Collect(0)), refused(Reason::Faulted, Fault::Plant as u64));
+}
+
+#[test]
+fn a_codec_that_is_not_offered_is_refused() {
+    let mut rig = Rig::with_codecs(&[1], SLOTS, Codecs::default());
+    rig.connect(1);
+    let generation = rig.commit(1, &Codes::new(1));
+    let Heard::Identity(limits) = rig.ask(Command::Identify) else { panic!("no identity") };
+    assert_eq!(limits.codecs, Codecs::WORDS, "words in any case");
+    let plan = |codec| Command::Plan(Plan { codec, ..plan(generation, Cost::Cosine) });
+    assert_eq!(rig.ask(plan(Codec::Delta)), refused(Reason::NoCodec, 1));
+    assert_eq!(rig.ask(plan(Codec::Words)), Heard::Done);
+    let none = CodeArray::Differences(Differences { base: generation, count: 0, coded: Bytes(&[]) });
+    let stage = Stage { generation: 2, block: Block::Couplings, first: 0, codes: none };
+    assert_eq!(rig.ask(Command::Stage(stage)), refused(Reason::NoCodec, 1));
+}
+
+/// The same piece in another session, and after a first attempt that came through in part.
+#[test]
+fn differences_that_come_twice_count_once_and_those_to_other_codes_not_at_all() {
+    let (old, new) = (Codes::new(1), Codes::new(2));
+    let mut rig = Rig::connected(&[1]);
+    let base = rig.commit(1, &old);
+    let mut out = [0; 64];
+    let mut piece = |rig: &mut Rig, base: Generation| {
+        let pairs = new.couplings.iter().zip(&old.couplings);
+        let length =
+            rice::encode::<16>(pairs.map(|(new, old)| rice::fold16(new.wrapping_sub(*old))), &mut out).unwrap();
+        let count = new.couplings.len() as u32;
+        let codes = CodeArray::Differences(Differences { base, count, coded: Bytes(&out[..length]) });
+        rig.ask(Command::Stage(Stage { generation: 2, block: Block::Couplings, first: 0, codes }))
+    };
+    assert_eq!(piece(&mut rig, base), Heard::Done);
+    rig.connect(2);
+    for _ in 0..2 {
+        assert_eq!(piece(&mut rig, base), Heard::Done);
+    }
+    assert_eq!(piece(&mut rig, Generation { number: 7, ..base }), refused(Reason::WrongGeneration, 1));
+    let other = Generation { crc: !base.crc, ..base };
+    assert_eq!(piece(&mut rig, other), refused(Reason::CrcMismatch, base.crc.into()));
+    let bytes = bytes_of(&new.fields);
+    let fields = Stage { generation: 2, block: Block::Fields, first: 0, codes: CodeArray::Words(Bytes(&bytes)) };
+    assert_eq!(rig.ask(Command::Stage(fields)), Heard::Done);
+    assert_eq!(rig.ask(Command::Commit(new.generation(2))), Heard::Done, "the whole set's CRC");
+    assert_eq!(*rig.bench.couplings.borrow(), new.couplings);
+    assert_eq!(piece(&mut rig, base), refused(Reason::WrongGeneration, 2), "what they were to is no more");
 }

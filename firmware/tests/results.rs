@@ -7,7 +7,9 @@ use std::f64::consts::TAU;
 
 use common::*;
 use xyloop_protocol::{
+    codec::Codec,
     message::{Command, Cost, Plan, ReadOut, Reason, SafeCause, Segment, State},
+    origin::Origin,
     units::Flags,
 };
 
@@ -338,6 +340,29 @@ fn contrast_sums_are_those_of_the_phases_read_in_the_same_shots() {
             assert_eq!(short.data, OUTPUTS.map(|site| full.data[usize::from(site)]), "outputs travel beside the sums");
             assert_eq!((short.flags, short.moved_turn, short.settle_us), (full.flags, full.moved_turn, full.settle_us));
         }
+    }
+}
+
+#[test]
+fn rows_and_sums_are_the_same_in_either_codec() {
+    for read_out in [ReadOut::Phases, ReadOut::Outputs, ReadOut::Iq, ReadOut::Contrast] {
+        let mut rig = Rig::planned(&[2, 1], LOG);
+        rig.bench.dither.set(40);
+        let [words, delta] = [Codec::Words, Codec::Delta].map(|codec| {
+            replan(&mut rig, |plan| (plan.read_out, plan.codec) = (read_out, codec));
+            let rows = rig.run_shots(1..=6);
+            // A new session gets them in the codec they were asked for in.
+            rig.rows.clear();
+            rig.connect(7 + codec as u32);
+            rig.run_for(100_000);
+            assert_eq!(rig.rows, rows);
+            let sums = (read_out == ReadOut::Contrast).then(|| collect(&mut rig));
+            rig.tell(Command::Retire(6));
+            // Under another plan, and so of another origin.
+            let rows: Vec<Row> = rows.into_iter().map(|row| Row { origin: Origin::default(), ..row }).collect();
+            (rows, sums)
+        });
+        assert_eq!(words, delta, "{read_out:?}");
     }
 }
 

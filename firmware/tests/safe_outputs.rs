@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use xyloop_firmware::BoardError;
 use xyloop_protocol::message::{
-    Block, Bytes, Command, Cost, Fault, Generation, Reason, SafeCause, Shot, Stage, State, Status,
+    Block, Bytes, CodeArray, Command, Cost, Fault, Generation, Reason, SafeCause, Shot, Stage, State, Status,
 };
 
 fn status(rig: &mut Rig) -> Status {
@@ -63,7 +63,7 @@ fn what_was_never_staged_is_committed_as_safe() {
     let mut rig = Rig::connected(&[1]);
     let codes = Codes { fields: safe_fields(), ..Codes::new(1) };
     let bytes = bytes_of(&codes.couplings);
-    let stage = Stage { generation: 1, block: Block::Couplings, first: 0, codes: Bytes(&bytes) };
+    let stage = Stage { generation: 1, block: Block::Couplings, first: 0, codes: CodeArray::Words(Bytes(&bytes)) };
     assert_eq!(rig.ask(Command::Stage(stage)), Heard::Done);
     assert_eq!(rig.ask(Command::Commit(codes.generation(1))), Heard::Done);
 }
@@ -131,7 +131,7 @@ fn the_deadman_acts_in_the_middle_of_a_staged_write() {
     let mut rig = Rig::planned(&[1, 1, 1], Cost::Cosine);
     let (old, new) = (Codes::new(1), Codes::new(2));
     let bytes = bytes_of(&new.couplings);
-    let stage = Stage { generation: 2, block: Block::Couplings, first: 0, codes: Bytes(&bytes) };
+    let stage = Stage { generation: 2, block: Block::Couplings, first: 0, codes: CodeArray::Words(Bytes(&bytes)) };
     assert_eq!(rig.ask(Command::Stage(stage)), Heard::Done);
     vanish(&mut rig);
     rig.cut = false;
@@ -263,7 +263,7 @@ fn a_failing_board_latches_a_fault_with_safe_outputs_until_it_is_cleared() {
         assert_eq!(rig.states, [State::Faulted(fault)], "told at once");
         let refusal = refused(Reason::Faulted, fault as u64);
         let bytes = bytes_of(&Codes::new(2).couplings);
-        let stage = Stage { generation: 2, block: Block::Couplings, first: 0, codes: Bytes(&bytes) };
+        let stage = Stage { generation: 2, block: Block::Couplings, first: 0, codes: CodeArray::Words(Bytes(&bytes)) };
         for command in [
             Command::Arm(generation),
             Command::Commit(generation),

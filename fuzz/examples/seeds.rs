@@ -73,6 +73,14 @@ fn payload() -> io::Result<()> {
             write("payload", &format!("{name}-{nth:02}"), &[&[what], &message[..]].concat())?;
         }
     }
+    for (name, bytes) in [
+        ("rice-16", &[3, 0, 0xe1, 0x0c][..]),
+        ("rice-32", &[4, 1, 0x4a, 0xbc, 0x3c, 0x58, 0x2b, 0x9f, 0]),
+        ("rice-escape", &[5, 0, 0xc0, 0x0c, 0, 0x80, 0x25, 0]),
+        ("read-out", &[3, 5, 0, 0x15, 0x88, 0x20, 2]),
+    ] {
+        write("payload", name, &[&[6], bytes].concat())?;
+    }
     let mut room = [0; Greeting::MAX];
     let greeting = Greeting { serial: "A1", ..Greeting::new(0x0123_4567_89ab_cdef, 5) };
     let greeting = greeting.encode(&mut room).unwrap_or_default();

@@ -5,10 +5,11 @@
 
 use serde::Serialize;
 use xyloop_protocol::{
+    codec,
     frame::{Deframer, HEADER_LEN, Header, Kind, Role, WIRE_VERSION},
     greeting::Greeting,
     link::{self, Config, GREETING_MAX, Link, State},
-    message::{self, Event, Request},
+    message::{self, Event, Report, Request},
 };
 
 use crate::{
@@ -25,7 +26,7 @@ const MOST_PAYLOAD: usize = 256;
 /// Runs the target.
 pub fn run(data: &[u8]) {
     let mut script = Script::new(data);
-    let what = script.below(6);
+    let what = script.below(7);
     let payload = script.piece(MOST_PAYLOAD);
     match what {
         0 => header(payload),
@@ -33,7 +34,8 @@ pub fn run(data: &[u8]) {
         2 => event(payload),
         3 => greeting(payload),
         4 => open(payload),
-        _ => accept(payload),
+        5 => accept(payload),
+        _ => coded(payload),
     }
 }
 
@@ -67,6 +69,9 @@ fn request(bytes: &[u8]) {
 
 fn event(bytes: &[u8]) {
     if let Some(event) = message::decode::<Event<'_>>(bytes) {
+        if let Report::Equilibria(equilibria) = event.report {
+            assert!(equilibria.iter().count() > 0, "no rows are damaged rows");
+        }
         let mut out = vec![0; 2 * bytes.len() + 64];
         let again = encoded(&event, &mut out);
         assert_eq!(message::decode::<Event<'_>>(again), Some(event));
@@ -83,6 +88,46 @@ fn is_shorter(again: &[u8], bytes: &[u8]) {
     assert!(again.len() <= bytes.len());
     if again.len() == bytes.len() {
         assert_eq!(again, bytes);
+    }
+}
+
+/// Coded integers: what is taken has no shorter form of the same values than the encoder's, and comes back from that.
+fn coded(bytes: &[u8]) {
+    let Some((&[count, kind], bytes)) = bytes.split_first_chunk::<2>() else { return };
+    let count = usize::from(count);
+    match kind % 3 {
+        0 => rice_of::<16>(bytes, count),
+        1 => rice_of::<32>(bytes, count),
+        _ => {
+            let mut words = Vec::new();
+            let earlier = |ordinal: usize, index: usize| (ordinal * 7919 + index) as u16;
+            let ordinal = usize::from(kind) / 3 % 7;
+            let decoded = codec::read_out::decode(bytes, ordinal, count, earlier, |word| words.push(word));
+            assert!(words.len() <= count && (decoded.is_err() || words.len() == count));
+            if decoded.is_ok() {
+                let word =
+                    |state: usize, index: usize| if state == ordinal { words[index] } else { earlier(state, index) };
+                let (mut out, mut again) = (vec![0; 2 * count], Vec::new());
+                let length = codec::read_out::encode(ordinal, count, word, &mut out);
+                codec::read_out::decode(&out[..length], ordinal, count, earlier, |word| again.push(word))
+                    .expect("it was encoded");
+                assert_eq!(again, words);
+            }
+        }
+    }
+}
+
+fn rice_of<const WIDTH: u32>(bytes: &[u8], count: usize) {
+    let mut values = Vec::new();
+    let decoded = codec::rice::decode::<WIDTH>(bytes, count, |_, value| values.push(value));
+    assert!(values.len() <= count && values.iter().all(|value| u64::from(*value) >> WIDTH == 0));
+    if decoded.is_ok() {
+        let mut out = vec![0; codec::rice::most_bytes::<WIDTH>(count)];
+        let length = codec::rice::encode::<WIDTH>(values.iter().copied(), &mut out).expect("the bound suffices");
+        assert!(length <= bytes.len(), "a longer form than was read");
+        let mut again = Vec::new();
+        codec::rice::decode::<WIDTH>(&out[..length], count, |_, value| again.push(value)).expect("it was encoded");
+        assert_eq!(again, values);
     }
 }
 

@@ -30,6 +30,7 @@ use xyloop::{
 use xyloop_firmware::{Board, BoardError, ReadKey, SafeTable};
 use xyloop_lattice::{Geometry, Graph, Preset};
 use xyloop_protocol::{
+    codec::Codec,
     message::{Cost, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle},
     units::{AdcCode, DacCode, Flags, IqCode, ShotId, Turn},
     wiring::Converters,
@@ -167,6 +168,7 @@ fn plan(generation: Generation, read_out: ReadOut) -> Plan {
     segments[..5].copy_from_slice(&[Segment::Kick, Segment::Free, nudge(60_000), Segment::Release, nudge(-60_000)]);
     Plan {
         run: 0,
+        codec: Codec::Words,
         generation,
         segments,
         kick: Kick { seed: 1, range_steps: 30_000, duration_us: 50 },
@@ -241,7 +243,8 @@ fn middle(mut times: Vec<Duration>) -> Duration {
 }
 
 /// Steps for about so long.
-async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, read_out: ReadOut, long: Duration) -> Measured {
+async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, how: (ReadOut, Codec), long: Duration) -> Measured {
+    let (read_out, codec) = how;
     let graph = &size.graph;
     let wanted = Wanted {
         rig: size.name.into(),
@@ -251,6 +254,7 @@ async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, read_out: ReadOut
     };
     let mut client = Client::connect(way, wanted).await.unwrap();
     client.take_over().await.unwrap();
+    client.use_codec(codec).unwrap();
     let mut steps = Steps::new(size, read_out);
     let mut bench = Bench { client: &mut client, log: None, batch_shots: 0, stop: StopFlag::default() };
     for _ in 0..3 {
@@ -286,7 +290,7 @@ enum Place {
     Pty(u32),
 }
 
-fn run(place: Place, size: &Size, read_out: ReadOut) -> Measured {
+fn run(place: Place, size: &Size, how: (ReadOut, Codec)) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (description, sites) = (description(size), size.graph.len());
     let looked_ns = Arc::new(AtomicU64::new(0));
@@ -296,13 +300,7 @@ fn run(place: Place, size: &Size, read_out: ReadOut) -> Measured {
             let device =
                 Embedded::start_over(description, 1, move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
                     .unwrap();
-            runtime.block_on(measure(
-                Way::embedded(device, "embedded"),
-                &looked_ns,
-                size,
-                read_out,
-                Duration::from_secs(2),
-            ))
+            runtime.block_on(measure(Way::embedded(device, "embedded"), &looked_ns, size, how, Duration::from_secs(2)))
         }
         Place::Pty(baud) => {
             let served = Served::on_pty(description, 1, Some(baud)).unwrap();
@@ -311,7 +309,7 @@ fn run(place: Place, size: &Size, read_out: ReadOut) -> Measured {
                 served.run_over(move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
             });
             let way = Way::new(&port, baud, None).unwrap();
-            let measured = runtime.block_on(measure(way, &looked_ns, size, read_out, Duration::from_secs(3)));
+            let measured = runtime.block_on(measure(way, &looked_ns, size, how, Duration::from_secs(3)));
             stop();
             device.join().unwrap().unwrap();
             measured
@@ -322,21 +320,24 @@ fn run(place: Place, size: &Size, read_out: ReadOut) -> Measured {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     println!(
-        "{:<12} {:<9} {:<12} {:>10} {:>10} {:>9} {:>9} {:>9} {:>9} {:>6}",
-        "array", "read-out", "device", "step", "of device", "shots/s", "down B", "up B", "bound", "share"
+        "{:<12} {:<9} {:<6} {:<12} {:>10} {:>10} {:>9} {:>9} {:>9} {:>9} {:>6}",
+        "array", "read-out", "codec", "device", "step", "of device", "shots/s", "down B", "up B", "bound", "share"
     );
     for size in sizes() {
-        for read_out in [ReadOut::Phases, ReadOut::Contrast] {
+        let ways = [ReadOut::Phases, ReadOut::Contrast];
+        for how in ways.into_iter().flat_map(|read_out| [(read_out, Codec::Words), (read_out, Codec::Delta)]) {
             for place in [Place::Embedded, Place::Pty(921_600), Place::Pty(3_000_000)] {
                 let where_it_is = match place {
                     Place::Embedded => "embedded".into(),
                     Place::Pty(baud) => format!("pty {baud}"),
                 };
-                let name = format!("{:<12} {:<9} {where_it_is:<12}", size.name, format!("{read_out:?}").to_lowercase());
+                let [read_out, codec] =
+                    [format!("{:?}", how.0), format!("{:?}", how.1)].map(|name| name.to_lowercase());
+                let name = format!("{:<12} {read_out:<9} {codec:<6} {where_it_is:<12}", size.name);
                 if !words.iter().all(|word| name.contains(word.as_str())) {
                     continue;
                 }
-                let Measured { step, device, down, up, round_trip } = run(place, &size, read_out);
+                let Measured { step, device, down, up, round_trip } = run(place, &size, how);
                 let rate = size.shots as f64 / step.as_secs_f64();
                 let [step_ms, device_ms] = [step, device].map(|time| time.as_secs_f64() * 1e3);
                 print!("{name} {step_ms:>7.2} ms {device_ms:>7.2} ms {rate:>9.0} {down:>9} {up:>9}");

@@ -3,7 +3,7 @@
 //! From the line upwards: [`crc`] and [`frame`] turn bytes into checked frames, [`link`] turns frames into two
 //! reliable, ordered message streams, [`greeting`] is what both ends tell each other in the first exchange, and
 //! [`message`] is what they say from then on. [`origin`] names what a result was measured under, [`units`] holds the
-//! integers that travel (codes, turns), [`wiring`] the fingerprint by which host and device agree on what is connected
+//! integers that travel (codes, turns), [`codec`] how arrays of them do, [`wiring`] the fingerprint by which host and device agree on what is connected
 //! to what. `docs/protocol.md` describes all of it byte by byte, for a second implementation.
 //!
 //! Everything here is *sans-I/O*: no port, no clock, no allocation. Bytes and the time come in as arguments, memory
@@ -20,6 +20,7 @@ extern crate std;
 
 #[cfg(feature = "adversary")]
 pub mod adversary;
+pub mod codec;
 pub mod crc;
 pub mod frame;
 pub mod greeting;

@@ -77,6 +77,7 @@ mod tests {
     extern crate std;
     use super::*;
     use crate::{
+        codec::Codec,
         crc::crc32c,
         message::{Bytes, Cost, Generation, Kick, MAX_SEGMENTS, Nudge, ReadOut, Segment, Settle, encode},
         units::Flags,
@@ -96,6 +97,7 @@ mod tests {
             read_out: ReadOut::Phases,
             basin_tolerance_turn: 100,
             leave_out: Flags::default(),
+            codec: Codec::Words,
         }
     }
 
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn every_part_of_plan_and_shot_counts() {
         let base = PlanOrigin::new(&plan()).of(&SHOT);
-        let changes: [fn(&mut Plan); 12] = [
+        let changes: [fn(&mut Plan); 13] = [
             |plan| plan.run ^= 1,
             |plan| plan.generation.number += 1,
             |plan| plan.generation.crc ^= 1 << 31,
@@ -126,6 +128,7 @@ mod tests {
             |plan| plan.read_out = ReadOut::Outputs,
             |plan| plan.basin_tolerance_turn += 1,
             |plan| plan.leave_out.set(Flags::UNSETTLED),
+            |plan| plan.codec = Codec::Delta,
         ];
         for (index, change) in changes.into_iter().enumerate() {
             let mut other = plan();

@@ -19,7 +19,7 @@ use xyloop_protocol::units::{DacCode, IqCode, ShotId, Turn};
 
 use crate::{
     noise,
-    plant::{Description, Solver},
+    plant::{Description, NOISY_STEP, Solver},
 };
 
 /// Called by a worker when a block is done, from the worker's thread: wakes whoever polls the Controller.
@@ -107,8 +107,6 @@ pub struct SimulatedBoard {
     counts: BoardCounts,
 }
 
-/// Longest step of the noisy flow (stochastic Heun) in model time units. The simulated rig is "the flow at this step".
-const NOISY_STEP: f64 = 0.02;
 /// No mode changes by more than this part in a step of the noisy flow.
 const NOISY_STEP_CHANGE: f64 = 0.5;
 

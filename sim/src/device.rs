@@ -6,6 +6,7 @@ use xyloop_firmware::{
     Board, Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot,
 };
 use xyloop_protocol::{
+    codec::Codecs,
     frame, link,
     units::{DacCode, IqCode, Turn},
 };
@@ -36,6 +37,7 @@ pub struct Memory {
     safe: Vec<DacCode>,
     safe_inputs: Vec<Turn>,
     boot_id: u32,
+    model: String,
     link: [Vec<u8>; 3],
     flight: Vec<link::InFlight>,
     messages: [Vec<u8>; 2],
@@ -85,6 +87,7 @@ impl Memory {
             safe,
             safe_inputs: vec![Turn::default(); s.inputs],
             boot_id,
+            model: description.model(),
             link: [vec![0; frame::storage_len(usize::from(MAX_PAYLOAD))], vec![0; LINK_BYTES], vec![0; LINK_BYTES]],
             flight: vec![link::InFlight::default(); FLIGHT],
             messages: [vec![0; s.message()], vec![0; s.message()]],
@@ -142,11 +145,12 @@ impl Memory {
         let (couplings, fields) = self.safe.split_at(sizes.couplings);
         let who = Identification {
             vendor: "xyloop",
-            model: "simulated array",
+            model: &self.model,
             serial: &self.description.serial,
             boot_id: self.boot_id,
             wiring: self.lists.wiring(sizes.sites, self.description.converters),
             deadman_ms: self.description.deadman_ms,
+            codecs: Codecs::ALL,
             safe: SafeTable { couplings, fields, inputs: &self.safe_inputs },
         };
         let [frame, receive, send] = &mut self.link;

@@ -4,7 +4,7 @@
 //! diffusion.
 
 use xyloop_firmware::{ReadKey, keyed::Stream};
-use xyloop_lattice::Graph;
+use xyloop_lattice::{Graph, flow, twin};
 use xyloop_protocol::{
     units::{AdcCode, DacCode, IqCode, Turn},
     wiring::{Converters, Wiring},
@@ -14,6 +14,9 @@ use crate::noise;
 
 /// Amplitude of a site's I/Q vector in units of the ADC's full scale: a tenth of headroom for noise and offsets.
 pub const IQ_AMPLITUDE: f64 = 0.9;
+
+/// Longest step of the noisy flow (stochastic Heun) in model time units. The simulated rig is "the flow at this step".
+pub(crate) const NOISY_STEP: f64 = 0.02;
 
 /// How an equilibrium is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +92,18 @@ impl WiringLists {
 }
 
 impl Description {
+    /// What the device says it is: how its equilibria are computed, and to which tolerance. So it stands in every run's
+    /// record, wherever the device was served.
+    pub fn model(&self) -> String {
+        let solved = |solver: &dyn xyloop_lattice::Solver| format!("{}: {}", solver.name(), solver.tolerance());
+        let how = match self.solver {
+            _ if self.phase_diffusion_rad2_per_s > 0.0 => format!("stochastic Heun: steps {NOISY_STEP} time units"),
+            Solver::Twin => solved(&twin::Twin::default()),
+            Solver::Flow => solved(&flow::Flow::REFERENCE),
+        };
+        format!("simulated array ({how})")
+    }
+
     /// The coupling strength W a code makes, model units.
     pub fn coupling(&self, code: DacCode) -> f64 {
         value(code, self.converters.coupling_bits, self.converters.coupling_range_micro)

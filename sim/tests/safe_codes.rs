@@ -11,7 +11,7 @@ use xyloop_firmware::{Board, BoardError, Controller, ReadKey, SafeTable};
 use xyloop_protocol::{
     frame,
     link::{self, Link, Role},
-    message::{self, Block, Bytes, Command, Generation, Plan, Request, SafeCause, Shot, Stage, State},
+    message::{self, Block, Bytes, CodeArray, Command, Generation, Plan, Request, SafeCause, Shot, Stage, State},
     units::{DacCode, IqCode, ShotId, Turn},
 };
 use xyloop_sim::{Memory, SimulatedBoard, board::Workers};
@@ -149,7 +149,12 @@ impl Bench {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             for (index, piece) in bytes.chunks(400).enumerate() {
                 let first = 200 * index as u32;
-                self.tell(Command::Stage(Stage { generation: number, block, first, codes: Bytes(piece) }));
+                self.tell(Command::Stage(Stage {
+                    generation: number,
+                    block,
+                    first,
+                    codes: CodeArray::Words(Bytes(piece)),
+                }));
             }
         }
     }

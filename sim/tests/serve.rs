@@ -24,7 +24,9 @@ use xyloop_protocol::{
     frame,
     greeting::Greeting,
     link::{self, Link, Role},
-    message::{self, Block, Bytes, Command, Event, Generation, Report, Request, SafeCause, Stage, State, Status},
+    message::{
+        self, Block, Bytes, CodeArray, Command, Event, Generation, Report, Request, SafeCause, Stage, State, Status,
+    },
     units::DacCode,
 };
 use xyloop_sim::{Description, Embedded, Served, serve::LineReport};
@@ -172,7 +174,7 @@ impl<L: Line> Host<L> {
     fn commit(&mut self) -> Generation {
         let codes = vec![DacCode::mid(16); small().couplings().len() + 2 * small().len()];
         let generation = Generation { number: 5, crc: crc_of(&codes) };
-        let codes = Bytes(&[0x00, 0x80]);
+        let codes = CodeArray::Words(Bytes(&[0x00, 0x80]));
         self.order(Command::Stage(Stage { generation: 5, block: Block::Couplings, first: 0, codes }));
         self.order(Command::Commit(generation));
         generation

@@ -13,7 +13,7 @@ from collections import Counter
 
 HOST, DEVICE = 0, 1
 SIDES = ("host", "device")
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 M32 = 0xFFFFFFFF
 # Bytes of a stream that are kept to compare repeats with; older ones are far outside any window.
 KEPT = 1 << 18
@@ -204,10 +204,11 @@ class Reader:
 
 STRUCTS = {
     "Request": "tag:u16 command:Command",
-    "Stage": "generation:u32 block:Block first:u32 codes:bytes",
+    "Stage": "generation:u32 block:Block first:u32 codes:CodeArray",
+    "Differences": "base:Generation count:u32 coded:bytes",
     "Generation": "number:u32 crc:u32",
     "Plan": "run:u32 generation:Generation segments:Segments kick:Kick settle:Settle reads:u8 read_out:ReadOut "
-    "basin_tolerance_turn:u16 leave_out:u16",
+    "basin_tolerance_turn:u16 leave_out:u16 codec:Codec",
     "Nudge": "beta_q8:i32 cost:Cost",
     "Log": "bound_q14:u16",
     "Kick": "seed:u64 range_steps:u16 duration_us:u32",
@@ -218,26 +219,28 @@ STRUCTS = {
     "Identity": "vendor:str model:str serial:str firmware:str boot_id:u32 wiring_hash:u64 calibration_id:u64 "
     "limits:Limits",
     "Limits": "sites:u16 couplings:u32 inputs:u16 outputs:u16 shot_slots:u16 result_bytes:u32 replicas:u16 "
-    "max_message:u16 deadman_ms:u16",
+    "max_message:u16 deadman_ms:u16 codecs:u16",
     "Status": "state:State generation:Generation uptime_us:u64 shots_pending:u16 shots_unretired:u16 last_shot:u64 "
     "counts:Counts link:LinkCounts",
     "Counts": "shots_begun:u64 shots_finished:u64 shots_discarded:u64 equilibria:u64 reads:u64 deadman:u32",
     "LinkCounts": "bytes_in:u64 bytes_out:u64 bad_frames:u64 resends:u64 rtt_us:u32 window_bytes:u32 frame_bytes:u32",
-    "Equilibrium": "shot:u64 segment:u8 generation:u32 origin:origin flags:u16 settle_us:u32 residual_turn:u16 "
-    "moved_turn:u16 data:bytes",
-    "Contrast": "shots:u32 left_out:u32 saturated:bool first:u32 sums:bytes",
+    "Equilibria": "shot:u64 generation:u32 origin:origin first:u8 rows:bytes",
+    "Equilibrium": "flags:u16 settle_us:u32 residual_turn:u16 moved_turn:u16 data:bytes",
+    "Contrast": "shots:u32 left_out:u32 saturated:bool first:u32 count:u32 codec:Codec sums:bytes",
 }
 ENUMS = {
     "Command": "Identify Status Stage:Stage Commit:Generation Arm:Generation Plan:Plan Shot:Shot Retire:u64 "
     "Collect:u32 Abort Safe Clear",
     "Block": "Couplings Fields",
+    "CodeArray": "Words:bytes Differences:Differences",
+    "Codec": "Words Delta",
     "Segment": "End Kick Free Nudge:Nudge Release",
     "Cost": "Log:Log Cosine",
     "ReadOut": "Phases Outputs Iq Contrast",
-    "Report": "Done Refused:Refusal Identity:Identity Status:Status Equilibrium:Equilibrium Contrast:Contrast "
+    "Report": "Done Refused:Refusal Identity:Identity Status:Status Equilibria:Equilibria Contrast:Contrast "
     "State:State",
     "Reason": "Malformed OutOfRange Busy NotStaged CrcMismatch WrongGeneration NotReady NoPlan BadPlan Full OldShot "
-    "Faulted",
+    "Faulted NoCodec",
     "Fault": "Converter Board Plant Link",
     "SafeCause": "Reset Asked Deadman Cleared",
     "State": "Boot Safe:SafeCause Ready Running Faulted:Fault",
@@ -273,6 +276,68 @@ def message(data, kind):
 def words(data):
     demand(len(data) % 2 == 0, f"{len(data)} bytes are no 16-bit words")
     return list(struct.unpack(f"<{len(data) // 2}H", data))
+
+
+# Chapter 5.1: codecs.
+
+
+def unfold(value):
+    return -(value >> 1) - 1 if value & 1 else value >> 1
+
+
+def rice(data, count, width):
+    """The folded-back numbers; whatever is not the code of so many is a violation."""
+    bits, at, end = int.from_bytes(data, "little"), 0, 8 * len(data)
+    of_k = 4 if width == 16 else 5
+    largest, values = (1 << of_k) - 1, []
+
+    def take(number):
+        nonlocal bits, at
+        demand(at + number <= end, "a Rice code that ends too early")
+        value = bits & ((1 << number) - 1)
+        bits, at = bits >> number, at + number
+        return value
+
+    while len(values) < count:
+        k = take(of_k)
+        for _ in range(min(32, count - len(values))):
+            if k == largest:
+                values.append(take(width))
+                continue
+            if k == largest - 1:
+                values.append(0)
+                continue
+            zeros = 0
+            while zeros < 16 and take(1) == 0:
+                zeros += 1
+            value = take(width) if zeros == 16 else zeros << k | take(k)
+            demand(zeros < 16 or value >> k >= 16, "an escape before a value that has a shorter form")
+            demand(value >> width == 0, "a value that is too large")
+            values.append(value)
+    demand(end - at < 8 and bits == 0, "bits behind a Rice code")
+    return [unfold(value) for value in values]
+
+
+def read_out(data, earlier, count, codec):
+    """The words of an equilibrium; `earlier`: those of the same shot in front of it."""
+    if len(data) == 2 * count:
+        return words(data)
+    demand(codec == "Delta" and earlier and 0 < len(data) < 2 * count, f"{len(data)} bytes are no read-out of {count} words")
+    reference = data[0]
+    demand(reference < len(earlier), f"a read-out against equilibrium {reference} of {len(earlier)}")
+    free, other = earlier[0], earlier[reference]
+    expected = free if reference == 0 else [2 * f - e for f, e in zip(free, other)]
+    SUMMARY["read-outs coded"] += 1
+    return [(e + d) & 0xFFFF for e, d in zip(expected, rice(data[1:], count, 16))]
+
+
+def sums(contrast):
+    data, count = contrast["sums"], contrast["count"]
+    if contrast["codec"] == "Delta":
+        SUMMARY["sums coded"] += count
+        return rice(data, count, 32)
+    demand(len(data) == 4 * count, f"{len(data)} bytes are no {count} sums")
+    return list(struct.unpack(f"<{count}i", data))
 
 
 # Chapter 2.4: streams.
@@ -392,6 +457,7 @@ class Session:
         self.collects = set()  # tags under which sums were asked for: answered when the shots are over
         self.plans = []
         self.rows = []
+        self.states = {}  # words of the equilibria of a shot, so far
         self.malformed = 0
 
     # Chapter 3.1: answers come in the order of the requests, but for that of Collect (8.8).
@@ -415,9 +481,9 @@ class Session:
 
     def event(self, event):
         tag, (name, body) = event["tag"], named(event["report"])
-        if name == "Equilibrium":
-            demand(tag == 0, f"an equilibrium with tag {tag}")
-            return self.equilibrium(body)
+        if name == "Equilibria":
+            demand(tag == 0, f"equilibria with tag {tag}")
+            return self.equilibria(body)
         if tag == 0:
             if name == "Refused":
                 demand(body["reason"] == "Malformed", f"{body['reason']} with tag 0")
@@ -454,10 +520,7 @@ class Session:
             demand(device.current in (None, body["generation"]), "the device holds another generation than was committed")
             device.current = body["generation"]
         elif name == "Stage":
-            if device.coming != asked["generation"]:
-                device.staged, device.coming = dict(device.committed), asked["generation"]
-            for index, code in enumerate(words(asked["codes"])):
-                device.staged[asked["block"], asked["first"] + index] = code
+            self.stage(asked)
         elif name == "Commit":
             self.commit(asked)
         elif name == "Arm":
@@ -466,8 +529,32 @@ class Session:
         elif name == "Plan":
             demand(device.current in (None, asked["generation"]), "a plan for another generation was taken")
             entry["plan"]["done"] = True
+        elif name == "Collect":
+            taken = [plan["plan"]["codec"] for plan in self.plans if plan["done"]]
+            demand(not taken or taken[-1] == body["codec"], "sums in another codec than the plan's")
+            demand(body["first"] == asked, f"sums from {body['first']} on, asked was {asked}")
+            body["sums"] = sums(body)
 
-    # Chapter 8.2.
+    # Chapters 6.1 and 8.2.
+
+    def stage(self, asked):
+        device, block, first = self.device, asked["block"], asked["first"]
+        name, codes = named(asked["codes"])
+        if device.coming != asked["generation"]:
+            device.staged, device.coming = dict(device.committed), asked["generation"]
+        if name == "Words":
+            for index, code in enumerate(words(codes)):
+                device.staged[block, first + index] = code
+            return
+        demand(device.current in (None, codes["base"]), "differences to another generation than is in force were taken")
+        for index, difference in enumerate(rice(codes["coded"], codes["count"], 16)):
+            place = block, first + index
+            if place in device.committed:
+                device.staged[place] = (device.committed[place] + difference) & 0xFFFF
+                SUMMARY["codes from differences"] += 1
+            else:
+                device.staged.pop(place, None)
+
 
     def commit(self, generation):
         device = self.device
@@ -489,7 +576,19 @@ class Session:
 
     # Chapters 3.4 and 8.5.
 
+    def equilibria(self, body):
+        """Each equilibrium of a message, with what all of them share."""
+        reader, segment, rows = Reader(body["rows"]), body["first"], []
+        while reader.at < len(body["rows"]) or not rows:
+            row = decode(reader, "Equilibrium")
+            row.update({key: body[key] for key in ("shot", "generation", "origin")}, segment=segment)
+            row["known"] = self.equilibrium(row)
+            rows.append(row)
+            segment += 1
+        return rows
+
     def equilibrium(self, row):
+        """Whether it is of a shot that was asked for."""
         shots = [shot for shot in self.device.shots.get(row["shot"], []) if not shot.refused]
         found = None
         for shot in reversed(shots):
@@ -498,24 +597,30 @@ class Session:
             for plan in filter(None, plans):
                 if shot.origin(plan) == row["origin"]:
                     found = found or (shot, plan)
-        if not shots:
-            SUMMARY["equilibria of unknown shots"] += 1
-            return None
+        # The free state, segment 1, is the first; its words say how many there are.
+        earlier = self.states.get(row["shot"], []) if row["segment"] > 1 else []
+        count, codec = len(earlier[0]) if earlier else len(row["data"]) // 2, "Delta"
         where = f"shot {row['shot']}, segment {row['segment']}"
-        demand(found, f"{where}: origin {row['origin']:08x} is not that of plan and shot")
-        shot, plan = found
-        plan = plan["plan"]
-        demand(row["generation"] == plan["generation"]["number"], f"{where}: measured under another generation")
-        expected = [i for i, segment in enumerate(plan["segments"]) if segment not in ("End", "Kick")]
-        demand(row["segment"] in expected, f"{where}: the plan has no such equilibrium")
-        if self.device.limits:
-            limits, read_out = self.device.limits, plan["read_out"]
-            sites = limits["sites"] if read_out in ("Phases", "Iq") else limits["outputs"]
-            length = sites * (4 if read_out == "Iq" else 2)
-            demand(len(row["data"]) == length, f"{where}: {len(row['data'])} bytes, not {length}")
-        self.rows.append((shot, row["segment"], expected))
-        SUMMARY["equilibria"] += 1
-        return {"target": {"plan": plan, "shot": shot.shot}}
+        if shots:
+            demand(found, f"{where}: origin {row['origin']:08x} is not that of plan and shot")
+            shot, plan = found
+            plan = plan["plan"]
+            demand(row["generation"] == plan["generation"]["number"], f"{where}: measured under another generation")
+            expected = [i for i, segment in enumerate(plan["segments"]) if segment not in ("End", "Kick")]
+            demand(row["segment"] in expected, f"{where}: the plan has no such equilibrium")
+            codec = plan["codec"]
+            if self.device.limits:
+                limits, what = self.device.limits, plan["read_out"]
+                count = (limits["sites"] if what in ("Phases", "Iq") else limits["outputs"]) * (2 if what == "Iq" else 1)
+                right = len(row["data"]) == 2 * count or (codec == "Delta" and earlier)
+                demand(right, f"{where}: {len(row['data'])} bytes, not {2 * count}")
+            self.rows.append((shot, row["segment"], expected))
+            SUMMARY["equilibria"] += 1
+        else:
+            SUMMARY["equilibria of unknown shots"] += 1
+        row["data"] = read_out(row["data"], earlier, count, codec)
+        self.states[row["shot"]] = earlier + [row["data"]]
+        return bool(shots)
 
     def end(self):
         """Order and number of the equilibria, once it is known which shots were refused."""
@@ -681,12 +786,19 @@ class Line:
             self.emit(time_us, side, "TooLong", {"length": len(data)})
             return
         name, body = named(decoded["command" if side == HOST else "report"])
-        more = None
         if side == HOST:
             session.request(data, decoded)
+        elif name == "Equilibria":
+            try:
+                rows = session.event(decoded)
+            except Malformed:
+                raise Violation(f"rows of {len(body['rows'])} bytes cannot be decoded") from None
+            for row in rows:
+                self.emit(time_us, side, "Equilibrium", row, decoded["tag"])
+            return
         else:
-            more = session.event(decoded)
-        self.emit(time_us, side, name, body, decoded["tag"], more)
+            session.event(decoded)
+        self.emit(time_us, side, name, body, decoded["tag"])
 
     def end(self):
         if self.session:
@@ -708,13 +820,13 @@ def plain(value):
 def main(path):
     types = Counter()
 
-    def emit(time_us, side, name, body, tag=None, more=None):
+    def emit(time_us, side, name, body, tag=None):
         types[name] += 1
         line = {"time_us": time_us, "from": SIDES[side], "is": name}
         if tag is not None:
             line["tag"] = tag
         if name == "Equilibrium":
-            body = dict(body, data=words(body["data"]), origin=f"{body['origin']:08x}", known=more is not None)
+            body = dict(body, origin=f"{body['origin']:08x}")
         if body is not None:
             line["body"] = plain(body)
         print(json.dumps(line))

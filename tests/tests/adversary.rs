@@ -40,7 +40,7 @@ fn faults_on_the_line_change_no_byte_of_the_result() {
         "host <- device  Data",
         "host -> device  BAD ",
         " Shot 1",
-        "Equilibrium shot",
+        "Equilibria shot",
     ] {
         assert!(frames.iter().any(|frame| frame.contains(words)), "`{words}` is not in\n{done}");
     }
@@ -74,11 +74,15 @@ fn faults_at_the_hosts_end_change_no_byte_either() {
     let clean = bench.train(&[]);
     let small = small();
     // The embedded device outlives its line: a cut is no restart.
-    for (faults, words, in_trace, times) in [
+    for (codec, (faults, words, in_trace, times)) in [
         ("bit-error=1e-4,drop=0.1", "drops to the host", "BAD ", 1),
         ("disconnect=0.04,drop=0.04,stall=0.02,stall-ms=300,seed=3", "disconnects", "host <- device  Accept", 2),
-    ] {
-        let arguments = ["train", &small, "--json", "--fault", faults, "--trace", "host.pcap"];
+    ]
+    .into_iter()
+    .flat_map(|case| ["words", "delta"].map(|codec| (codec, case)))
+    {
+        let codec = format!("link.codec={codec}");
+        let arguments = ["train", &small, "--json", "--fault", faults, "--trace", "host.pcap", "--set", &codec];
         let done = bench.xyloop(&[&arguments[..], &TINY[..]].concat()).expect_code(0);
         let done = done.expect_stderr(&["faults on the line: ", "faults done: ", words]);
         let run = Run::new(bench.path().join(done.json()["run"].as_str().unwrap()));

@@ -17,8 +17,9 @@ fn same_run_everywhere() {
     ] {
         let served = bench.serve(&small, way);
         for time in ["first", "second"] {
-            let run = bench.train(&["--device", &served.place]);
-            let why = format!("{time} run at {}", served.place);
+            let codec = if time == "first" { "link.codec=words" } else { "link.codec=delta" };
+            let run = bench.train(&["--device", &served.place, "--set", codec]);
+            let why = format!("{time} run at {}, {codec}", served.place);
             run.expect_same_result(&embedded, &why);
             run.expect_same_rows(&embedded, &why);
         }
@@ -45,7 +46,7 @@ fn expect_all_the_same(common: &[&str], variants: &[&[&str]]) -> Run {
     first
 }
 
-const CUTS: [&[&str]; 7] = [
+const CUTS: [&[&str]; 9] = [
     &["--set", "link.batch_shots=0"],
     &["--set", "link.batch_shots=1"],
     &["--set", "link.batch_shots=5"],
@@ -53,6 +54,8 @@ const CUTS: [&[&str]; 7] = [
     &["--set", "rig.plant.threads=2", "--set", "rig.plant.replicas=8"],
     &["--set", "rig.plant.threads=2", "--set", "rig.plant.replicas=3"],
     &["--set", "rig.plant.threads=1", "--set", "rig.plant.replicas=3", "--set", "link.batch_shots=5"],
+    &["--set", "link.codec=delta"],
+    &["--set", "link.codec=delta", "--set", "link.batch_shots=3"],
 ];
 
 /// Noisy states may well never agree within the tolerance: they are taken as they are.

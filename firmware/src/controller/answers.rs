@@ -1,11 +1,18 @@
 //! What the Controller says: answers to commands, and results as far as the link has room for them.
 
-use xyloop_protocol::message::{
-    self, Bytes, Contrast, Equilibrium, Event, Identity, Limits, LinkCounts, ReadOut, Reason, Refusal, Report, Status,
+use xyloop_protocol::{
+    codec::{Codec, read_out, rice},
+    message::{
+        self, Bytes, Contrast, Equilibria, EquilibriaWriter, Equilibrium, Event, Identity, Limits, LinkCounts, ReadOut,
+        Reason, Refusal, Report, Status,
+    },
 };
 
-use super::{Controller, MOST_OUTPUTS_WITH_CONTRAST};
+use super::Controller;
 use crate::{board::Board, shot::kept_bytes};
+
+/// Bytes that are kept free in front of contrast sums for the rest of their message.
+const SUMS_HEAD: usize = 64;
 
 /// What a command is answered with, before it is put into a message.
 pub(super) enum Answer {
@@ -23,44 +30,64 @@ impl Answer {
 }
 
 impl<B: Board> Controller<'_, B> {
+    /// Hands finished shots to the link, as many of their equilibria in a message as fit.
     pub(super) fn send_results(&mut self) {
-        while let Some((index, ordinal)) = self.shots.slots.next_to_send() {
+        while let Some((index, first)) = self.shots.slots.next_to_send() {
             if self.link.send_room() < self.sizes.message() {
                 return;
             }
             let outputs = self.who.wiring.outputs;
             let slot = *self.shots.slots.slot(index);
-            let Some(row) = slot.rows().get(ordinal) else { return };
-            let bytes = kept_bytes(slot.read_out, self.sizes.sites, outputs.len());
             let kept = self.shots.slots.results(index);
-            let mut data = kept.get(ordinal * bytes..(ordinal + 1) * bytes).unwrap_or_default();
-            // The outputs alone travel with contrast; they are gathered in a scratch that is free between shots.
-            let mut gathered = [0; 2 * MOST_OUTPUTS_WITH_CONTRAST];
-            if slot.read_out == ReadOut::Contrast {
-                let words = gathered.as_chunks_mut::<2>().0.iter_mut();
-                for (word, site) in words.zip(outputs) {
-                    let at = 2 * usize::from(*site);
-                    word.copy_from_slice(data.get(at..at + 2).unwrap_or(&[0, 0]));
+            let each = kept_bytes(slot.read_out, self.sizes.sites, outputs.len());
+            // Of all phases that are kept for the contrast, those of the outputs travel.
+            let gathers = slot.read_out == ReadOut::Contrast;
+            let words = if gathers { outputs.len() } else { each / 2 };
+            let word = |ordinal: usize, index: usize| {
+                let place = if gathers { outputs.get(index).copied().map_or(0, usize::from) } else { index };
+                let at = ordinal * each + 2 * place;
+                kept.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u16::from_le_bytes(*word))
+            };
+            let mut writer = EquilibriaWriter::new(self.message_out);
+            let mut count = 0;
+            for (ordinal, row) in slot.rows().iter().enumerate().skip(first) {
+                let data = |place: &mut [u8]| {
+                    if slot.codec == Codec::Delta {
+                        return read_out::encode(ordinal, words, word, place);
+                    }
+                    if gathers {
+                        for (index, place) in place.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                            *place = word(ordinal, index).to_le_bytes();
+                        }
+                    } else if let Some(kept) = kept.get(ordinal * each..(ordinal + 1) * each) {
+                        place.copy_from_slice(kept);
+                    }
+                    2 * words
+                };
+                let row = Equilibrium {
+                    flags: row.flags,
+                    settle_us: row.settle_us,
+                    residual_turn: row.residual_turn,
+                    moved_turn: row.moved_turn,
+                    data: Bytes(&[]),
+                };
+                if !writer.push(&row, 2 * words, data) {
+                    break;
                 }
-                data = gathered.get(..2 * outputs.len()).unwrap_or_default();
+                count += 1;
             }
-            let report = Report::Equilibrium(Equilibrium {
+            let head = Equilibria {
                 shot: slot.id,
-                segment: row.segment,
                 generation: slot.generation,
                 origin: slot.origin,
-                flags: row.flags,
-                settle_us: row.settle_us,
-                residual_turn: row.residual_turn,
-                moved_turn: row.moved_turn,
-                data: Bytes(data),
-            });
-            let event = Event { tag: 0, report };
-            let Some(bytes) = message::encode(&event, self.message_out) else { return };
+                first: slot.rows().get(first).map_or(0, |row| row.segment),
+                rows: Bytes(&[]),
+            };
+            let Some(bytes) = writer.finish(head) else { return };
             if self.link.send(bytes).is_err() {
                 return;
             }
-            self.shots.slots.mark_sent(index);
+            self.shots.slots.mark_sent(index, count);
         }
     }
 
@@ -96,6 +123,7 @@ impl<B: Board> Controller<'_, B> {
             replicas: s.replicas as u16,
             max_message: s.message() as u16,
             deadman_ms: who.deadman_ms,
+            codecs: who.codecs,
         };
         self.send(
             tag,
@@ -139,22 +167,32 @@ impl<B: Board> Controller<'_, B> {
     pub(super) fn send_contrast(&mut self, tag: u16, first: u32) -> u32 {
         let contrast = &self.shots.contrast;
         let rest = contrast.sums().get(first as usize..).unwrap_or_default();
-        let most = self.sizes.message().saturating_sub(64) / 4;
-        let part = rest.get(..most).unwrap_or(rest);
-        let mut gathered = [0; 1024];
-        let mut count = 0;
-        for (word, sum) in gathered.as_chunks_mut::<4>().0.iter_mut().zip(part) {
-            *word = sum.to_le_bytes();
-            count += 4;
-        }
+        // As words they fit, whatever the codec.
+        let part = rest.get(..self.sizes.message().saturating_sub(SUMS_HEAD) / 4).unwrap_or(rest);
+        let Some(place) = self.message_out.get_mut(SUMS_HEAD..) else { return 0 };
+        let (count, bytes) = match contrast.codec {
+            Codec::Words => {
+                for (word, sum) in place.as_chunks_mut::<4>().0.iter_mut().zip(part) {
+                    *word = sum.to_le_bytes();
+                }
+                (part.len(), 4 * part.len())
+            }
+            Codec::Delta => rice::encode_part::<32>(part.iter().map(|sum| rice::fold32(*sum)), place),
+        };
         let report = Report::Contrast(Contrast {
             shots: contrast.shots,
             left_out: contrast.left_out,
             saturated: contrast.saturated,
             first,
-            sums: Bytes(gathered.get(..count).unwrap_or_default()),
+            count: count as u32,
+            codec: contrast.codec,
+            sums: Bytes(&[]),
         });
-        self.send(tag, &report);
-        count as u32 / 4
+        let event = Event { tag, report };
+        if let Some(bytes) = message::encode_in_front(&event, self.message_out, SUMS_HEAD..SUMS_HEAD + bytes) {
+            // There is room: it was looked at before.
+            let _ = self.link.send(bytes);
+        }
+        count as u32
     }
 }

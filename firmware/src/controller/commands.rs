@@ -1,12 +1,13 @@
 //! What the Controller makes of commands: which it takes, which it refuses and why.
 
 use xyloop_protocol::{
-    message::{self, Command, Generation, Plan, ReadOut, Reason, Refusal, Request, SafeCause},
+    codec::Codec,
+    message::{self, CodeArray, Command, Generation, Plan, ReadOut, Reason, Refusal, Request, SafeCause},
     origin::PlanOrigin,
     units::DacCode,
 };
 
-use super::{Controller, MOST_OUTPUTS_WITH_CONTRAST, Outputs, REPLY_ROOM, answers::Answer};
+use super::{Controller, Outputs, REPLY_ROOM, answers::Answer};
 use crate::{
     board::Board,
     settle,
@@ -64,7 +65,7 @@ impl<B: Board> Controller<'_, B> {
                 Ok(()) => return Answer::Nothing,
                 Err(refusal) => Err(refusal),
             },
-            Command::Stage(stage) => self.check_codes(stage).and_then(|()| self.generations.stage(stage)),
+            Command::Stage(stage) => self.stage(stage),
             Command::Commit(generation) => {
                 refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).and_then(|()| {
                     // A plan names the generation its shots are for.
@@ -79,7 +80,7 @@ impl<B: Board> Controller<'_, B> {
                 self.check(plan)?;
                 self.plan = Some(*plan);
                 self.origin = PlanOrigin::new(plan);
-                self.shots.contrast.reset();
+                self.shots.contrast.reset(plan.codec);
                 Ok(())
             }),
             Command::Abort => {
@@ -140,18 +141,23 @@ impl<B: Board> Controller<'_, B> {
         }
     }
 
-    /// A code beyond its converter's range would mean something else on every board.
-    fn check_codes(&self, stage: &message::Stage<'_>) -> Result<(), Refusal> {
+    fn stage(&mut self, stage: &message::Stage<'_>) -> Result<(), Refusal> {
+        if matches!(stage.codes, CodeArray::Differences(_)) {
+            self.check_codec(Codec::Delta)?;
+        }
         let converters = &self.who.wiring.converters;
         let bits = match stage.block {
             message::Block::Couplings => converters.coupling_bits,
             message::Block::Fields => converters.field_bits,
         };
-        let top = DacCode::max(bits).0;
-        match stage.codes.as_u16s().map(|mut codes| codes.any(|code| code > top)) {
-            Some(true) => Err(Refusal { reason: Reason::OutOfRange, detail: top.into() }),
-            _ => Ok(()),
-        }
+        // A code beyond its converter's range would mean something else on every board.
+        self.generations.stage(stage, DacCode::max(bits).0)
+    }
+
+    fn check_codec(&self, codec: Codec) -> Result<(), Refusal> {
+        let offered = self.who.codecs;
+        let refusal = Refusal { reason: Reason::NoCodec, detail: offered.0.into() };
+        if offered.offers(codec) { Ok(()) } else { Err(refusal) }
     }
 
     fn check(&self, plan: &Plan) -> Result<(), Refusal> {
@@ -161,6 +167,7 @@ impl<B: Board> Controller<'_, B> {
             let detail = u64::from(current.unwrap_or_default().number);
             return Err(Refusal { reason: Reason::WrongGeneration, detail });
         }
+        self.check_codec(plan.codec)?;
         let equilibria = equilibria_of(&plan.segments).map_err(bad)?;
         // A longer kick vector would be clipped per quadrature, and its direction with it.
         let longest_kick =
@@ -169,8 +176,7 @@ impl<B: Board> Controller<'_, B> {
         if !settle::is_valid(&plan.settle) || !(1..=64).contains(&plan.reads) || !kick_fits {
             return Err(bad(255));
         }
-        let can_sum = self.shots.contrast.is_offered() && self.sizes.outputs <= MOST_OUTPUTS_WITH_CONTRAST;
-        if plan.read_out == ReadOut::Contrast && !can_sum {
+        if plan.read_out == ReadOut::Contrast && !self.shots.contrast.is_offered() {
             return Err(bad(255));
         }
         let bytes = equilibria * kept_bytes(plan.read_out, self.sizes.sites, self.sizes.outputs);

@@ -17,6 +17,7 @@ mod collect;
 mod commands;
 
 use xyloop_protocol::{
+    codec::Codecs,
     greeting::Greeting,
     link::{self, Link},
     message::{Counts, Fault, Plan, Reason, Refusal, Report, SafeCause, State},
@@ -39,8 +40,6 @@ const REPLY_ROOM: usize = 256;
 
 /// Longest vendor, model and serial together: an identity must fit the shortest message buffer.
 const MOST_IDENTITY_BYTES: usize = 256;
-/// Contrast sums are offered up to this number of output sites (their phases travel beside the sums).
-const MOST_OUTPUTS_WITH_CONTRAST: usize = 64;
 
 /// Who the device is, what it is wired to and what it does when left alone.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +56,8 @@ pub struct Identification<'a> {
     pub wiring: Wiring<'a>,
     /// Outputs go safe after this silence, milliseconds.
     pub deadman_ms: u16,
+    /// Codecs it offers; words in any case.
+    pub codecs: Codecs,
     /// What every output carries when nobody answers for it.
     pub safe: SafeTable<'a>,
 }
@@ -98,7 +99,7 @@ impl<'a, B: Board> Controller<'a, B> {
     /// A device at reset: its outputs are safe before this returns. The error names the slice that is too short.
     pub fn new(
         mut board: B,
-        who: Identification<'a>,
+        mut who: Identification<'a>,
         slots_of: (usize, usize),
         storage: Storage<'a>,
         link: link::Config,
@@ -114,6 +115,7 @@ impl<'a, B: Board> Controller<'a, B> {
             result_bytes,
         };
         storage.check(&sizes)?;
+        who.codecs = Codecs(who.codecs.0 | Codecs::WORDS.0);
         if who.safe.couplings.len() != sizes.couplings {
             return Err("safe.couplings");
         }

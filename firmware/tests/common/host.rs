@@ -4,9 +4,12 @@ use std::rc::Rc;
 
 use xyloop_firmware::{Controller, Identification, SafeTable, Sizes, Storage, phase::IqSum};
 use xyloop_protocol::{
+    codec::{Codec, Codecs, read_out, rice},
     frame,
     link::{self, Link, Role},
-    message::{self, Block, Bytes, Command, Cost, Event, Generation, Report, Request, Shot, Stage, State},
+    message::{
+        self, Block, Bytes, CodeArray, Command, Contrast, Cost, Event, Generation, Report, Request, Shot, Stage, State,
+    },
     units::{DacCode, IqCode, ShotId, Turn},
 };
 
@@ -20,7 +23,7 @@ fn leak<T: Clone>(value: T, length: usize) -> &'static mut [T] {
 }
 
 /// The device in memory of exactly the size it asks for.
-pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBoard> {
+pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'static, ScriptedBoard> {
     let replicas = bench.slowness.len();
     let s = Sizes {
         sites: SITES,
@@ -39,6 +42,7 @@ pub fn device(bench: &Rc<Bench>, slots: usize) -> Controller<'static, ScriptedBo
         boot_id: 5,
         wiring: WIRING,
         deadman_ms: (DEADMAN_US / 1000) as u16,
+        codecs,
         safe: SafeTable {
             couplings: codes(safe_couplings()),
             fields: codes(safe_fields()),
@@ -94,6 +98,11 @@ pub struct Rig {
 impl Rig {
     /// A device at reset and a host that is not connected. One replica per entry of `slowness`.
     pub fn at_reset(slowness: &[u64], slots: usize) -> Self {
+        Self::with_codecs(slowness, slots, Codecs::ALL)
+    }
+
+    /// The same with a device that offers only some codecs.
+    pub fn with_codecs(slowness: &[u64], slots: usize, codecs: Codecs) -> Self {
         let bench = Bench::new(slowness);
         let storage = link::Storage {
             frame: leak(0, frame::storage_len(1024)),
@@ -102,7 +111,7 @@ impl Rig {
             flight: leak(link::InFlight::default(), 64),
         };
         Self {
-            device: device(&bench, slots),
+            device: device(&bench, slots, codecs),
             bench,
             cut: false,
             delivered_us: 0,
@@ -176,9 +185,9 @@ impl Rig {
             }
             while let Some(message) = self.host.front() {
                 let event = message::decode::<Event<'_>>(message).expect("a message of the protocol");
-                match own(&event) {
+                match own(&event, &self.rows) {
                     Owned::Answer(heard) => self.others.push((event.tag, heard)),
-                    Owned::Row(row) => self.rows.push(row),
+                    Owned::Rows(rows) => self.rows.extend(rows),
                     Owned::State(state) => self.states.push(state),
                 }
                 self.host.pop();
@@ -275,7 +284,7 @@ impl Rig {
     pub fn stage(&mut self, number: u32, codes: &Codes) {
         for (block, words) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
             let bytes = bytes_of(words);
-            let stage = Stage { generation: number, block, first: 0, codes: Bytes(&bytes) };
+            let stage = Stage { generation: number, block, first: 0, codes: CodeArray::Words(Bytes(&bytes)) };
             assert_eq!(self.ask(Command::Stage(stage)), Heard::Done);
         }
     }
@@ -305,11 +314,11 @@ impl Rig {
 
 enum Owned {
     Answer(Heard),
-    Row(Row),
+    Rows(Vec<Row>),
     State(State),
 }
 
-fn own(event: &Event<'_>) -> Owned {
+fn own(event: &Event<'_>, before: &[Row]) -> Owned {
     let answer = match event.report {
         Report::Done => Heard::Done,
         Report::Refused(refusal) => Heard::Refused(refusal),
@@ -320,22 +329,51 @@ fn own(event: &Event<'_>) -> Owned {
             left_out: c.left_out,
             saturated: c.saturated,
             first: c.first,
-            sums: c.sums.0.as_chunks::<4>().0.iter().map(|word| i32::from_le_bytes(*word)).collect(),
+            sums: sums_of(&c),
         },
         Report::State(state) => return Owned::State(state),
-        Report::Equilibrium(e) => {
-            return Owned::Row(Row {
-                shot: e.shot,
-                segment: e.segment,
-                generation: e.generation,
-                origin: e.origin,
-                flags: e.flags,
-                settle_us: e.settle_us,
-                residual_turn: e.residual_turn,
-                moved_turn: e.moved_turn,
-                data: e.data.as_u16s().expect("whole words").collect(),
-            });
+        Report::Equilibria(e) => {
+            let mut rows = Vec::new();
+            for (segment, row) in e.iter().map(|row| row.expect("whole rows")) {
+                let shot: Vec<&Row> = before.iter().chain(&rows).rev().take(usize::from(segment) - 1).collect();
+                let data = words_of(row.data.0, &shot);
+                rows.push(Row {
+                    shot: e.shot,
+                    segment,
+                    generation: e.generation,
+                    origin: e.origin,
+                    flags: row.flags,
+                    settle_us: row.settle_us,
+                    residual_turn: row.residual_turn,
+                    moved_turn: row.moved_turn,
+                    data,
+                });
+            }
+            return Owned::Rows(rows);
         }
     };
     Owned::Answer(answer)
+}
+
+/// A read-out's words. `shot`: the equilibria of the same shot in front of it, the last one first.
+fn words_of(data: &[u8], shot: &[&Row]) -> Vec<u16> {
+    let (mut words, ordinal) = (Vec::new(), shot.len());
+    let count = shot.last().map_or(data.len() / 2, |free| free.data.len());
+    let earlier = |state: usize, index: usize| shot[ordinal - 1 - state].data[index];
+    read_out::decode(data, ordinal, count, earlier, |word| words.push(word)).expect("a read-out");
+    words
+}
+
+fn sums_of(contrast: &Contrast<'_>) -> Vec<i32> {
+    let bytes = contrast.sums.0;
+    let mut sums = Vec::new();
+    match contrast.codec {
+        Codec::Words => sums.extend(bytes.as_chunks::<4>().0.iter().map(|word| i32::from_le_bytes(*word))),
+        Codec::Delta => {
+            let take = |_, folded| sums.push(rice::unfold32(folded));
+            rice::decode::<32>(bytes, contrast.count as usize, take).expect("sums");
+        }
+    }
+    assert_eq!(sums.len(), contrast.count as usize);
+    sums
 }

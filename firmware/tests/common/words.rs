@@ -2,6 +2,7 @@
 
 use xyloop_firmware::generations::crc_of;
 use xyloop_protocol::{
+    codec::Codec,
     message::{
         Cost, Generation, Kick, Limits, MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Refusal, Segment, Settle, Status,
     },
@@ -101,6 +102,7 @@ pub fn plan(generation: Generation, cost: Cost) -> Plan {
         read_out: ReadOut::Phases,
         basin_tolerance_turn: 100,
         leave_out: Flags::default(),
+        codec: Codec::Words,
     }
 }
 

@@ -4,7 +4,11 @@
 //! needs nothing here.
 
 use xyloop_protocol::{
-    message::{Block, Bytes, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle, Shot, Stage},
+    codec::Codec,
+    message::{
+        Block, Bytes, CodeArray, Command, Cost, Differences, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle,
+        Shot, Stage,
+    },
     units::{Flags, ShotId},
 };
 
@@ -31,7 +35,7 @@ pub fn codes_of(variant: u8) -> Codes {
 pub fn stage_all(rig: &mut Rig<'_>, number: u32, codes: &Codes) {
     for (block, words) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
         let bytes = bytes_of(words);
-        rig.tell(Command::Stage(Stage { generation: number, block, first: 0, codes: Bytes(&bytes) }));
+        rig.tell(Command::Stage(Stage { generation: number, block, first: 0, codes: CodeArray::Words(Bytes(&bytes)) }));
     }
 }
 
@@ -53,7 +57,13 @@ pub fn ask(rig: &mut Rig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
         2 => {
             let block = if script.flag() { Block::Couplings } else { Block::Fields };
             let (generation, first) = (near(script, mind.held.number), near(script, 0));
-            Command::Stage(Stage { generation, block, first, codes: Bytes(script.short_piece()) })
+            let codes = if script.flag() {
+                CodeArray::Words(Bytes(script.short_piece()))
+            } else {
+                let (base, count) = (self::generation(script, mind), near(script, 2));
+                CodeArray::Differences(Differences { base, count, coded: Bytes(script.short_piece()) })
+            };
+            Command::Stage(Stage { generation, block, first, codes })
         }
         3 => Command::Commit(generation(script, mind)),
         4 => Command::Arm(generation(script, mind)),
@@ -95,7 +105,7 @@ fn generation(script: &mut Script<'_>, mind: &Mind) -> Generation {
 
 fn changed(script: &mut Script<'_>, mut plan: Plan) -> Plan {
     for _ in 0..script.below(6) {
-        match script.below(8) {
+        match script.below(9) {
             0 => plan.segments[usize::from(script.below(8))] = segment(script),
             1 => plan.kick = Kick { seed: script.u64(), range_steps: script.u16(), duration_us: near(script, 2000) },
             2 => {
@@ -114,6 +124,7 @@ fn changed(script: &mut Script<'_>, mut plan: Plan) -> Plan {
             }
             5 => plan.basin_tolerance_turn = script.u16(),
             6 => plan.leave_out = Flags(script.u16()),
+            7 => plan.codec = if script.flag() { Codec::Delta } else { Codec::Words },
             _ => plan.settle.timeout_us = near(script, plan.settle.timeout_us),
         }
     }

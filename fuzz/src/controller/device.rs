@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use xyloop_firmware::{Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot};
 use xyloop_protocol::{
+    codec::Codecs,
     link,
     units::{DacCode, IqCode, Turn},
 };
@@ -90,6 +91,7 @@ impl DeviceMemory {
             boot_id: 5,
             wiring: WIRING,
             deadman_ms: (DEADMAN_US / 1000) as u16,
+            codecs: Codecs::ALL,
             safe: SafeTable { couplings: &self.safe_couplings, fields: &self.safe_fields, inputs: &self.safe_inputs },
         };
         let storage = Storage {

@@ -17,7 +17,10 @@ mod board;
 mod words;
 
 use xyloop_firmware::BoardError;
-use xyloop_protocol::message::{Command, Cost};
+use xyloop_protocol::{
+    codec::Codec,
+    message::{Block, Bytes, CodeArray, Command, Cost, Differences, Plan, ReadOut, Stage},
+};
 
 use crate::script::Script;
 use board::{Bench, Call};
@@ -128,9 +131,13 @@ pub fn conversation() -> Conversation {
     rig.exchange();
     rig.tell(Command::Identify);
     commit(&mut rig, &mut mind, 1);
-    rig.tell(Command::Plan(plan(mind.held, Cost::Log { bound_q14: 1638 })));
-    commands::shoot(&mut rig, 1, &mut mind);
-    rig.run_for(20_000);
+    for (codec, read_out) in [(Codec::Words, ReadOut::Phases), (Codec::Delta, ReadOut::Contrast)] {
+        rig.tell(Command::Plan(Plan { codec, read_out, ..plan(mind.held, Cost::Log { bound_q14: 1638 }) }));
+        commands::shoot(&mut rig, 1, &mut mind);
+        rig.run_for(20_000);
+    }
+    let none = CodeArray::Differences(Differences { base: mind.held, count: 3, coded: Bytes(&[14]) });
+    rig.tell(Command::Stage(Stage { generation: 2, block: Block::Couplings, first: 0, codes: none }));
     for command in [
         Command::Status,
         Command::Collect(0),

@@ -229,10 +229,13 @@ impl<'m> Rig<'m> {
                 events.push(bytes.to_vec());
             }
             let event = message::decode::<Event<'_>>(bytes).expect("a message of the protocol");
-            if let Report::Equilibrium(row) = event.report {
-                assert!(self.forged || self.asked.contains(&row.shot), "nobody asked for shot {}", row.shot);
+            if let Report::Equilibria(equilibria) = event.report {
+                let shot = equilibria.shot;
+                assert!(self.forged || self.asked.contains(&shot), "nobody asked for shot {shot}");
                 let got = self.got.entry(self.sessions).or_default();
-                assert!(got.insert((row.shot, row.segment)), "{row:?} came twice in a session");
+                for (segment, row) in equilibria.iter().map(|row| row.expect("whole rows")) {
+                    assert!(got.insert((shot, segment)), "{row:?} of shot {shot} came twice in a session");
+                }
             }
             assert!(self.forged || self.tags.contains(&event.tag), "an answer to what was not asked");
             self.host.pop();

@@ -124,6 +124,7 @@ pub async fn connect(config: &Config, array: &Array, place: &Place) -> anyhow::R
         serial_number: rig.device.serial_number.clone(),
     };
     let mut client = Client::connect(way, wanted).await?;
+    client.use_codec(config.experiment.link.codec.into())?;
     client.take_over().await?;
     Ok(client)
 }

@@ -37,7 +37,7 @@ pub struct Experiment {
     /// The evaluation after training.
     #[serde(default)]
     pub eval: Eval,
-    /// Limits of the upload.
+    /// Limits of the upload, and the codec.
     #[serde(default)]
     pub link: Link,
     /// What is kept, where.
@@ -203,6 +203,28 @@ impl Default for Eval {
 pub struct Link {
     /// Shots per batch, 0 = all of a step in one. Default 0.
     pub batch_shots: u32,
+    /// How codes, read-outs and sums travel. Nothing measured depends on it. Default `words`.
+    pub codec: Codec,
+}
+
+/// How codes, read-outs and sums travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Codec {
+    /// 16- and 32-bit words: least work, for a device in the same computer or behind a fast line.
+    #[default]
+    Words,
+    /// Differences in a code of variable length: fewest bytes, for a serial line.
+    Delta,
+}
+
+impl From<Codec> for xyloop_protocol::codec::Codec {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::Words => Self::Words,
+            Codec::Delta => Self::Delta,
+        }
+    }
 }
 
 /// `[log]`.

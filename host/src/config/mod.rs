@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use experiment::{
-    Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, Start, StartPolicy, TaskKind,
+    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, Start, StartPolicy, TaskKind,
     TaskSettings,
 };
 pub use report::ConfigError;

@@ -134,7 +134,7 @@ impl Client {
             }
             match self.session.next_unasked("run shots", work.timeout()).await? {
                 Unasked::State => {}
-                Unasked::Equilibrium(bytes) => {
+                Unasked::Equilibria(bytes) => {
                     if let Some(result) = self.sort(&bytes).await? {
                         self.delivered_through = self.delivered_through.max(result.id);
                         return Ok(Some(result));
@@ -144,12 +144,12 @@ impl Client {
         }
     }
 
-    /// What an equilibrium completes, if it is what is due.
+    /// What the equilibria of a message complete, if they are what is due.
     async fn sort(&mut self, bytes: &[u8]) -> Result<Option<ShotResult>, Trouble> {
-        let (Some(work), Report::Equilibrium(equilibrium)) = (self.work.as_mut(), decode(bytes)?.report) else {
+        let (Some(work), Report::Equilibria(equilibria)) = (self.work.as_mut(), decode(bytes)?.report) else {
             return Ok(None);
         };
-        match work.take(&equilibrium, self.resumed)? {
+        match work.take(&equilibria, self.resumed)? {
             Verdict::Taken => Ok(None),
             Verdict::Result(result) => Ok(Some(result)),
             Verdict::Again(id) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use xyloop_protocol::{
     adversary::FaultCounts,
+    codec::Codec,
     message::{self, Command, Generation, Limits, Plan, Report, State, Status},
     units::ShotId,
 };
@@ -21,7 +22,6 @@ use super::{
     session::{Session, Trouble},
     work::Work,
 };
-use crate::calibration::Codes;
 
 /// How long a farewell may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,8 +100,12 @@ pub struct Client {
     pub(super) generation: Generation,
     /// What is to be in force.
     pub(super) target: Option<Target>,
-    /// The codes the device is known to hold, to send only what changed.
-    pub(super) held: Option<Codes>,
+    /// What the device is known to have committed, to send only what changed.
+    pub(super) held: Option<Target>,
+    /// Nothing was staged since.
+    pub(super) untouched: bool,
+    /// How codes, read-outs and sums travel.
+    pub(super) codec: Codec,
     pub(super) work: Option<Work>,
     /// The last shot whose result was handed out.
     pub(super) delivered_through: ShotId,
@@ -161,6 +165,8 @@ impl Client {
             generation: Generation::default(),
             target: None,
             held: None,
+            untouched: false,
+            codec: Codec::Words,
             work: None,
             delivered_through: 0,
             retired_through: 0,
@@ -183,6 +189,18 @@ impl Client {
     /// whatever waits ends with [`DeviceError::Interrupted`].
     pub fn reconnect_until(&mut self, stop: StopFlag) {
         self.session.watch.stop = Some(stop);
+    }
+
+    /// From now on codes, read-outs and sums travel like this. What is measured does not depend on it.
+    ///
+    /// # Errors
+    /// If the device does not offer it.
+    pub fn use_codec(&mut self, codec: Codec) -> Result<(), DeviceError> {
+        if !self.identity.limits.codecs.offers(codec) {
+            return Err(DeviceError::NoCodec { place: self.place().to_owned(), codec });
+        }
+        self.codec = codec;
+        Ok(())
     }
 
     /// Who the device is.
@@ -300,7 +318,7 @@ impl Client {
     }
 
     /// Starts a batch: the plan, then its shots as the device has room. Results are taken with [`Batch::next`]. The
-    /// plan's run number is the client's, whatever is given.
+    /// plan's run number and codec are the client's, whatever is given.
     ///
     /// # Errors
     /// If the shots' ids do not ascend, results of the batch before were not retired, or the device is lost for good;
@@ -314,7 +332,7 @@ impl Client {
             last = id;
         }
         self.check_retired()?;
-        let plan = Plan { run: self.run, ..plan };
+        let plan = Plan { run: self.run, codec: self.codec, ..plan };
         self.work = Some(Work::new(plan, shots, &self.identity.limits));
         self.session.late_is_over();
         let ordered = self.session.order_ahead("plan", Command::Plan(plan)).await;

@@ -1,13 +1,15 @@
 //! What is in force on a device: a generation of codes staged, committed, and armed again after the device went safe.
 
 use xyloop_protocol::{
+    codec::Codec,
     crc::Crc32c,
-    message::{Block, Bytes, Command, Generation, Stage},
+    message::{Block, Command, Generation, Stage},
     units::DacCode,
 };
 
 use super::{
     Client, DeviceError,
+    decode::{Piece, pieces_of_differences, pieces_of_words},
     session::{HEAD, Trouble},
 };
 use crate::calibration::Codes;
@@ -55,39 +57,40 @@ impl Client {
         self.session.settle().await
     }
 
-    /// Stages the target's codes, those that differ from what the device is known to hold, and commits them, without
-    /// waiting for an answer.
+    /// Stages the target's codes and commits them, without waiting for an answer: as words, those that differ from what the
+    /// device is known to hold; or all as differences to it.
     async fn order_target(&mut self) -> Result<(), Trouble> {
-        let held = self.held.take();
+        let untouched = std::mem::replace(&mut self.untouched, false);
         let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
-        let blocks = [
-            (Block::Couplings, &codes.couplings, held.as_ref().map(|held| &held.couplings)),
-            (Block::Fields, &codes.fields, held.as_ref().map(|held| &held.fields)),
-        ];
+        let blocks = [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)];
         // As many codes as a message takes.
-        let most = (usize::from(self.identity.limits.max_message).saturating_sub(HEAD) / 2).max(1);
+        let most = usize::from(self.identity.limits.max_message).saturating_sub(HEAD);
         let mut pieces = Vec::new();
-        for (block, codes, held) in blocks {
-            for (index, piece) in codes.chunks(most).enumerate() {
-                let first = index * most;
-                let unchanged = held.and_then(|held| held.get(first..first + piece.len())) == Some(piece);
-                if !unchanged {
-                    pieces.push((block, first as u32, bytes_of(piece)));
-                }
-            }
+        for (block, codes) in blocks {
+            let held = self.held.as_ref().map(|held| match block {
+                Block::Couplings => (held.generation, &held.codes.couplings[..]),
+                Block::Fields => (held.generation, &held.codes.fields[..]),
+            });
+            let of_block = match held {
+                Some((base, held)) if self.codec == Codec::Delta => pieces_of_differences(codes, held, base, most),
+                // After an attempt that failed nobody knows what is staged.
+                held => pieces_of_words(codes, held.filter(|_| untouched).map(|(_, held)| held), most),
+            };
+            pieces.extend(of_block.into_iter().map(|piece| (block, piece)));
         }
         if pieces.is_empty() {
             // Nothing changed, and the number still has to exist on the device.
-            pieces.push((Block::Couplings, 0, Vec::new()));
+            pieces.push((Block::Couplings, Piece::empty()));
         }
-        for (block, first, bytes) in &pieces {
-            let stage = Stage { generation: generation.number, block: *block, first: *first, codes: Bytes(bytes) };
+        for (block, piece) in &pieces {
+            let stage =
+                Stage { generation: generation.number, block: *block, first: piece.first, codes: piece.codes() };
             self.session.order_ahead("stage", Command::Stage(stage)).await?;
         }
         self.session.order_ahead("commit", Command::Commit(*generation)).await?;
         // Of a device that refuses it, or is lost before it has it, both are asked again.
         self.generation = *generation;
-        self.held = Some(codes.clone());
+        (self.held, self.untouched) = (Some(Target { generation: *generation, codes: codes.clone() }), true);
         Ok(())
     }
 
@@ -113,6 +116,10 @@ impl Client {
     }
 }
 
-fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
-    codes.iter().flat_map(|code| code.0.to_le_bytes()).collect()
+pub(super) fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
+    let mut bytes = vec![0; 2 * codes.len()];
+    for (place, code) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
+        *place = code.0.to_le_bytes();
+    }
+    bytes
 }

@@ -1,8 +1,8 @@
 //! Contrast sums: added up on the device over a batch, asked for behind its last shot, held against the batch's size.
 
-use xyloop_protocol::message::{CONTRAST_FRACTION_BITS, Contrast, Report};
+use xyloop_protocol::message::Report;
 
-use super::{Client, DeviceError, session::Trouble, work::Work};
+use super::{Client, DeviceError, decode, session::Trouble, work::Work};
 
 /// Contrast sums of the shots since the plan, model units (radians are in the cosines).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,11 +42,9 @@ impl Client {
         while sums.values.len() < total {
             let asked = sums.values.len() as u32;
             let part = |report: &Report<'_>| match report {
-                Report::Contrast(Contrast { shots, left_out, saturated, first, sums }) if *first == asked => {
-                    let unit = f64::from(1u32 << CONTRAST_FRACTION_BITS);
-                    let words = sums.0.as_chunks::<4>().0.iter();
-                    let values: Vec<f64> = words.map(|word| f64::from(i32::from_le_bytes(*word)) / unit).collect();
-                    Some((*shots, *left_out, *saturated, values))
+                Report::Contrast(part) if part.first == asked => {
+                    let values = decode::sums(part, total - sums.values.len()).unwrap_or_default();
+                    Some((part.shots, part.left_out, part.saturated, values))
                 }
                 _ => None,
             };
@@ -55,7 +53,7 @@ impl Client {
                 return Err(protocol("a contrast sum did not fit its 32 bits: use smaller batches".into()));
             }
             if values.is_empty() {
-                return Err(protocol("no sums".into()));
+                return Err(protocol("no sums, or damaged ones".into()));
             }
             (sums.shots, sums.left_out) = (shots, left_out);
             sums.values.extend(values);

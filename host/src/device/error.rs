@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use xyloop_protocol::{
+    codec::Codec,
     message::{Reason, Refusal, SafeCause, State},
     units::ShotId,
 };
@@ -194,6 +195,17 @@ pub enum DeviceError {
         /// How long was waited.
         waited: Duration,
     },
+    /// The device cannot do what the experiment file asks for.
+    #[error(
+        "{place} does not offer the codec \"{}\": write codec = \"words\" in [link] of the experiment file",
+        codec_name(*.codec)
+    )]
+    NoCodec {
+        /// Where.
+        place: String,
+        /// The codec that was asked for.
+        codec: Codec,
+    },
     /// The device said no.
     #[error("the device refused `{asked}`: {}", refusal(.refused))]
     Refused {
@@ -242,6 +254,15 @@ fn refusal(refusal: &Refusal) -> String {
         Reason::Full => format!("all its {detail} shot slots are taken"),
         Reason::OldShot => format!("shot ids must ascend, the last one was {detail}"),
         Reason::Faulted => "a fault is latched".into(),
+        Reason::NoCodec => format!("it does not offer this codec (its set is {detail:#b})"),
+    }
+}
+
+/// A codec as it is written in an experiment file.
+fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Words => "words",
+        Codec::Delta => "delta",
     }
 }
 

@@ -21,6 +21,7 @@ mod client;
 mod commit;
 mod connection;
 mod contrast;
+mod decode;
 mod error;
 mod pump;
 mod recovery;

@@ -14,6 +14,7 @@ use xyloop_protocol::message::{Command, State};
 use super::{
     Client, DeviceError, Transport,
     client::{hopeless, other_serial, other_wiring},
+    commit::Target,
     connection::{Cause, Connection, End, Judge, NotOpened},
     session::Trouble,
     work::Work,
@@ -198,12 +199,15 @@ impl Client {
             (None, _) => "nothing had been committed".into(),
             (Some(target), true) => {
                 self.generation = target.generation;
-                self.held = Some(target.codes.clone());
+                self.held = Some(Target { generation: target.generation, codes: target.codes.clone() });
+                self.untouched = true;
                 self.arm().await?;
                 format!("generation {} latched again", self.generation.number)
             }
             (Some(_), false) => {
-                self.held = None;
+                // What the commit before left may still be in force; then differences to it are good.
+                self.held = self.held.take().filter(|held| same_boot && held.generation == status.generation);
+                self.untouched = false;
                 self.put_in_force().await?;
                 format!("generation {} staged again", self.generation.number)
             }
@@ -220,7 +224,7 @@ impl Client {
     pub(super) async fn start_over(&mut self) -> Result<(), Trouble> {
         self.resumed = false;
         self.drop_everything().await?;
-        self.held = None;
+        (self.held, self.untouched) = (None, false);
         self.session.went_safe = false;
         self.put_in_force().await?;
         if let Some(work) = &mut self.work {

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use xyloop_protocol::message::{self, Command, Event, Report, Request, SafeCause, State};
+use xyloop_protocol::message::{self, CodeArray, Command, Event, Report, Request, SafeCause, State};
 
 use super::{
     DeviceError, LinkFigures,
@@ -35,8 +35,8 @@ impl From<DeviceError> for Trouble {
 
 /// A message that answers no question.
 pub(super) enum Unasked {
-    /// An equilibrium, still encoded.
-    Equilibrium(Vec<u8>),
+    /// Equilibria of a shot, still encoded.
+    Equilibria(Vec<u8>),
     /// The state changed; what follows from it has been noted.
     State,
 }
@@ -122,7 +122,10 @@ impl Session {
         self.tag = if self.tag == u16::MAX { 1 } else { self.tag + 1 };
         let request = Request { tag: self.tag, command };
         let codes = match command {
-            Command::Stage(stage) => stage.codes.0.len(),
+            Command::Stage(stage) => match stage.codes {
+                CodeArray::Words(words) => words.0.len(),
+                CodeArray::Differences(differences) => differences.coded.0.len(),
+            },
             Command::Shot(shot) => shot.inputs.0.len() + shot.targets.0.len(),
             _ => 128,
         };
@@ -254,7 +257,7 @@ impl Session {
             }
         };
         match decode(&bytes)?.report {
-            Report::Equilibrium(_) => {}
+            Report::Equilibria(_) => {}
             Report::State(state @ State::Faulted(_)) => return Err(DeviceError::Fault(state).into()),
             Report::State(state) => {
                 self.note(state);
@@ -265,7 +268,7 @@ impl Session {
                 return Err(DeviceError::Protocol { what: format!("{other:?} came while shots ran") }.into());
             }
         }
-        Ok(Unasked::Equilibrium(bytes))
+        Ok(Unasked::Equilibria(bytes))
     }
 
     /// How the connection ended.

@@ -6,17 +6,17 @@
 use std::{collections::VecDeque, time::Duration};
 
 use xyloop_protocol::{
-    message::{self, Bytes, Limits, Plan, ReadOut, Segment, Shot},
+    message::{Bytes, Equilibria, Limits, Plan, ReadOut, Segment, Shot},
     origin::{Origin, PlanOrigin},
     units::{ShotId, Turn},
 };
 
-use super::{DeviceError, Equilibrium, ShotOrder, ShotResult};
+use super::{DeviceError, Equilibrium, ShotOrder, ShotResult, decode};
 
 /// Longest wait for the next result, beside the time a shot takes.
 const RESULT_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What an equilibrium was.
+/// What the equilibria of a message were.
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// Part of a shot, or of one whose result is known already.
@@ -160,13 +160,13 @@ impl Work {
         self.due = self.sent;
     }
 
-    /// Judges an equilibrium. `resumed`: the device offers again what it has finished.
+    /// Judges equilibria of one shot. `resumed`: the device offers again what it has finished.
     ///
     /// # Errors
-    /// If it does not follow from what was sent.
-    pub fn take(&mut self, equilibrium: &message::Equilibrium<'_>, resumed: bool) -> Result<Verdict, DeviceError> {
+    /// If they do not follow from what was sent.
+    pub fn take(&mut self, equilibria: &Equilibria<'_>, resumed: bool) -> Result<Verdict, DeviceError> {
         let protocol = |what: String| DeviceError::Protocol { what };
-        let (shot, segment) = (equilibrium.shot, equilibrium.segment);
+        let shot = equilibria.shot;
         let Ok(index) = self.orders.binary_search_by_key(&shot, |order| order.id) else {
             return Ok(match self.orders.first() {
                 // Of an earlier batch, and not retired before the connection was lost: it is in the log.
@@ -175,12 +175,12 @@ impl Work {
             });
         };
         let ours = self.plan.generation.number;
-        if equilibrium.generation != ours {
-            let theirs = equilibrium.generation;
+        if equilibria.generation != ours {
+            let theirs = equilibria.generation;
             return Ok(Verdict::Foreign(format!("shot {shot} ran under generation {theirs}, not {ours}")));
         }
-        if self.origins.get(index) != Some(&equilibrium.origin) {
-            let theirs = equilibrium.origin;
+        if self.origins.get(index) != Some(&equilibria.origin) {
+            let theirs = equilibria.origin;
             return Ok(Verdict::Foreign(format!(
                 "shot {shot} is of another run, plan or sample (origin {theirs}) than asked for"
             )));
@@ -192,22 +192,25 @@ impl Work {
             let expected = self.orders.get(self.due).map_or(0, |order| order.id);
             return Err(DeviceError::Order { expected, got: shot });
         }
-        if self.expected.get(self.partial.len()) != Some(&segment) {
-            return Err(protocol(format!("shot {shot}: segment {segment} came out of turn")));
+        for row in equilibria.iter() {
+            let (segment, row) = row.map_err(|damaged| protocol(format!("shot {shot}: {damaged}")))?;
+            if self.expected.get(self.partial.len()) != Some(&segment) {
+                return Err(protocol(format!("shot {shot}: segment {segment} came out of turn")));
+            }
+            let phases = decode::phases(row.data.0, &self.partial, self.words, self.plan.codec).map_err(|_| {
+                let (length, words) = (row.data.0.len(), self.words);
+                protocol(format!("shot {shot}: a read-out of {length} bytes that is none of {words} words"))
+            })?;
+            self.partial.push(Equilibrium {
+                segment,
+                generation: equilibria.generation,
+                flags: row.flags,
+                settle_us: row.settle_us,
+                residual_turn: row.residual_turn,
+                moved_turn: row.moved_turn,
+                phases,
+            });
         }
-        let length = equilibrium.data.0.len();
-        let words = equilibrium.data.as_u16s().filter(|words| words.len() == self.words).ok_or_else(|| {
-            protocol(format!("shot {shot}: a read-out of {length} bytes, not of {} words", self.words))
-        })?;
-        self.partial.push(Equilibrium {
-            segment,
-            generation: equilibrium.generation,
-            flags: equilibrium.flags,
-            settle_us: equilibrium.settle_us,
-            residual_turn: equilibrium.residual_turn,
-            moved_turn: equilibrium.moved_turn,
-            phases: words.map(Turn).collect(),
-        });
         if self.partial.len() < self.expected.len() {
             return Ok(Verdict::Taken);
         }
@@ -242,6 +245,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use xyloop_protocol::{
+        codec::Codec,
         message::{Generation, Kick, MAX_SEGMENTS, Settle},
         units::Flags,
     };
@@ -261,6 +265,7 @@ mod tests {
             read_out,
             basin_tolerance_turn: 1,
             leave_out: Flags::default(),
+            codec: Codec::Words,
         }
     }
 
@@ -282,24 +287,17 @@ mod tests {
         PlanOrigin::new(plan).of(&Words::of(order).shot(order))
     }
 
-    fn equilibrium(id: ShotId, segment: u8) -> message::Equilibrium<'static> {
-        message::Equilibrium {
-            shot: id,
-            segment,
-            generation: 3,
-            origin: origin(&plan(ReadOut::Phases), &order(id)),
-            flags: Flags::default(),
-            settle_us: 0,
-            residual_turn: 0,
-            moved_turn: 0,
-            data: Bytes(&[1, 2]),
-        }
+    /// Flags, settle time, residual, distance; a read-out of two bytes.
+    const ROW: [u8; 7] = [0, 0, 0, 0, 2, 1, 2];
+
+    fn equilibrium(id: ShotId, first: u8) -> Equilibria<'static> {
+        let origin = origin(&plan(ReadOut::Phases), &order(id));
+        Equilibria { shot: id, generation: 3, origin, first, rows: Bytes(&ROW) }
     }
 
     /// Gives it both equilibria of a shot; what the last one was.
     fn run(work: &mut Work, id: ShotId, resumed: bool) -> Result<Verdict, DeviceError> {
-        let of_plan =
-            |segment| message::Equilibrium { origin: origin(&work.plan, &order(id)), ..equilibrium(id, segment) };
+        let of_plan = |segment| Equilibria { origin: origin(&work.plan, &order(id)), ..equilibrium(id, segment) };
         let (free, release) = (of_plan(1), of_plan(2));
         work.take(&free, resumed)?;
         work.take(&release, resumed)
@@ -320,11 +318,26 @@ mod tests {
 
     #[test]
     fn a_read_out_of_another_length_is_none() {
-        for data in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4]] {
-            let mut work = work(ReadOut::Phases);
-            let short = message::Equilibrium { data: Bytes(data), ..equilibrium(11, 1) };
-            assert!(matches!(work.take(&short, false), Err(DeviceError::Protocol { .. })), "{data:?}");
+        for data in [&[0][..], &[1, 1], &[3, 1, 2, 3], &[4, 1, 2, 3, 4], &[2, 1]] {
+            let (mut work, rows) = (work(ReadOut::Phases), [&[0; 4], data].concat());
+            let bad = Equilibria { rows: Bytes(&rows), ..equilibrium(11, 1) };
+            assert!(matches!(work.take(&bad, false), Err(DeviceError::Protocol { .. })), "{data:?}");
         }
+        let mut work = work(ReadOut::Phases);
+        let none = Equilibria { rows: Bytes(&[]), ..equilibrium(11, 1) };
+        assert!(matches!(work.take(&none, false), Err(DeviceError::Protocol { .. })), "no rows at all");
+    }
+
+    #[test]
+    fn a_message_brings_as_much_of_a_shot_as_it_holds_and_no_more() {
+        let both = [ROW, ROW].concat();
+        let mut work = work(ReadOut::Phases);
+        let whole = Equilibria { rows: Bytes(&both), ..equilibrium(11, 1) };
+        let Ok(Verdict::Result(result)) = work.take(&whole, false) else { panic!("a whole shot in one message") };
+        assert_eq!(result.equilibria.iter().map(|state| state.segment).collect::<Vec<_>>(), [1, 2]);
+        assert!(matches!(work.take(&equilibrium(12, 1), false), Ok(Verdict::Taken)));
+        let again = Equilibria { rows: Bytes(&both), ..equilibrium(12, 2) };
+        assert!(matches!(work.take(&again, false), Err(DeviceError::Protocol { .. })), "a third equilibrium");
     }
 
     #[test]
@@ -334,11 +347,11 @@ mod tests {
         let other_run = origin(&Plan { run: 6, ..ours }, &order(11));
         let other_sample = origin(&ours, &ShotOrder { inputs: vec![Turn(12)], ..order(11) });
         for foreign in [
-            message::Equilibrium { origin: other_run, ..good },
-            message::Equilibrium { origin: other_sample, ..good },
-            message::Equilibrium { generation: 4, ..good },
-            message::Equilibrium { shot: 15, ..good },
-            message::Equilibrium { shot: 10, ..good },
+            Equilibria { origin: other_run, ..good },
+            Equilibria { origin: other_sample, ..good },
+            Equilibria { generation: 4, ..good },
+            Equilibria { shot: 15, ..good },
+            Equilibria { shot: 10, ..good },
         ] {
             let mut work = work(ReadOut::Phases);
             assert!(matches!(work.take(&foreign, false), Ok(Verdict::Foreign(_))), "{foreign:?}");

@@ -170,7 +170,9 @@ impl<'a> Accumulator<'a> {
     pub fn gradient(&self) -> Parameters {
         let nudging = match self.mode {
             NudgeMode::Symmetric => Nudging::Symmetric { beta: self.beta },
-            NudgeMode::OneSided | NudgeMode::RandomSign | NudgeMode::LinearResponse => Nudging::OneSided { beta: self.beta },
+            NudgeMode::OneSided | NudgeMode::RandomSign | NudgeMode::LinearResponse => {
+                Nudging::OneSided { beta: self.beta }
+            }
         };
         let mut gradient = self.contrast.gradient(nudging);
         for &input in self.graph.inputs() {

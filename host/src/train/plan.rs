@@ -1,6 +1,7 @@
 //! From an experiment's settings to the plan a device runs: segments, nudges, kick, settle policy, in integers.
 
 use xyloop_protocol::{
+    codec::Codec,
     message::{Cost, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle},
     units::Flags,
 };
@@ -75,8 +76,9 @@ pub fn plan(
         leave_out.set(Flags::BASIN_CHANGED);
     }
     Plan {
-        // The client names its run.
+        // The client names its run and codec.
         run: 0,
+        codec: Codec::Words,
         generation,
         segments,
         kick: Kick {

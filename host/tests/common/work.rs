@@ -8,6 +8,7 @@ use xyloop::{
 };
 use xyloop_lattice::{Geometry, Graph, Preset};
 use xyloop_protocol::{
+    codec::Codec,
     message::{Cost, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle},
     units::{DacCode, Flags, ShotId, Turn},
     wiring::Converters,
@@ -73,6 +74,7 @@ pub fn plan(generation: Generation, betas_q8: &[i32], read_out: ReadOut) -> Plan
         read_out,
         basin_tolerance_turn: 2000,
         leave_out: Flags::default(),
+        codec: Codec::Words,
     }
 }
 

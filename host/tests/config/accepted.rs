@@ -3,7 +3,7 @@
 use std::fs;
 
 use xyloop::array::Array;
-use xyloop::config::{self, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
+use xyloop::config::{self, Codec, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
 
 use crate::files::*;
 
@@ -15,6 +15,7 @@ fn the_shortest_experiment_has_the_documented_defaults() {
     assert_eq!(experiment.train.optimiser.kind, OptimiserKind::Adam);
     assert_eq!((experiment.train.starts, experiment.train.epochs_max, experiment.eval.starts), (4, 2000, 100));
     assert_eq!(experiment.train.init.coupling_std, None);
+    assert_eq!(experiment.link.codec, Codec::Words);
     assert_eq!((rig.timing.tau_us, rig.timing.deadman_ms), (10.0, 250));
     assert_eq!((rig.plant.replicas, rig.plant.solver, &rig.device.port), (16, Solver::Twin, &Port::Sim));
     assert_eq!(rig.lattice.shape(), Shape::Grid { rows: 15, columns: 15 });
@@ -67,6 +68,16 @@ fn planes_are_numbered_one_after_the_other_and_make_their_graph() {
     assert_eq!(Array::new(&load(&spelt)).unwrap().wiring_hash(), Array::new(&rig).unwrap().wiring_hash());
     let same = PLANES.replace("23", "14").replace("window = 6", "window = 5\nstride = 2\npadding = \"same\"");
     assert_eq!(Array::new(&load(&same)).unwrap().graph.len(), 784 + 196 + 10);
+}
+
+#[test]
+fn the_codec_is_named_and_kept_in_the_resolved_file() {
+    let config = Files::new(&format!("{EXPERIMENT}\n[link]\ncodec = \"delta\"\n"), RIG).load(&[]).unwrap();
+    assert_eq!(config.experiment.link.codec, Codec::Delta);
+    assert_eq!(xyloop_protocol::codec::Codec::from(config.experiment.link.codec), xyloop_protocol::codec::Codec::Delta);
+    let resolved = config.to_toml().unwrap();
+    assert!(resolved.contains("codec = \"delta\""), "{resolved}");
+    assert_eq!(config::from_resolved(&resolved).unwrap(), config);
 }
 
 #[test]

@@ -11,7 +11,11 @@ use std::time::Duration;
 use common::{Bench, cable::Cut, work::*};
 use tokio::time::Instant;
 use xyloop::device::{Client, DeviceError, ShotResult, Sums};
-use xyloop_protocol::message::{ReadOut, SafeCause, State};
+use xyloop_protocol::{
+    codec::Codec,
+    link::Role,
+    message::{ReadOut, SafeCause, State},
+};
 
 /// Shots of [`script`].
 const SHOTS: u64 = 28;
@@ -34,9 +38,10 @@ async fn script(client: &mut Client, results: &mut Vec<ShotResult>) -> Result<()
 }
 
 /// The script on a device to which this happens; and the device.
-async fn run(cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
+async fn run(codec: Codec, cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
     let bench = Bench::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
+    client.use_codec(codec).unwrap();
     bench.cut_after(cuts);
     let mut results = Vec::new();
     script(&mut client, &mut results).await.unwrap_or_else(|error| panic!("{cuts:?}: {error}"));
@@ -61,10 +66,10 @@ async fn undisturbed() -> (Vec<ShotResult>, usize) {
 #[tokio::test(start_paused = true)]
 async fn a_line_cut_at_any_frame_costs_time_and_nothing_else() {
     let (want, frames) = undisturbed().await;
-    for cut in [Cut::HangUp, Cut::Unplug] {
+    for (codec, cut) in [(Codec::Words, Cut::HangUp), (Codec::Words, Cut::Unplug), (Codec::Delta, Cut::HangUp)] {
         for after in 0..frames {
-            let (results, bench) = run(&[(after, cut)]).await;
-            assert_eq!(results, want, "{cut:?} after {after} of {frames} frames");
+            let (results, bench) = run(codec, &[(after, cut)]).await;
+            assert_eq!(results, want, "{codec:?}, {cut:?} after {after} of {frames} frames");
             let counts = bench.counts();
             assert_eq!(counts.shots_finished, SHOTS, "{cut:?} after {after}: what was finished runs once");
             assert_eq!((bench.boots(), bench.opened()), (1, 2), "{cut:?} after {after}");
@@ -75,10 +80,10 @@ async fn a_line_cut_at_any_frame_costs_time_and_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn a_device_restarted_at_any_frame_costs_time_and_nothing_else() {
     let (want, frames) = undisturbed().await;
-    for cut in [Cut::Reboot, Cut::PowerCycle] {
+    for (codec, cut) in [(Codec::Words, Cut::Reboot), (Codec::Words, Cut::PowerCycle), (Codec::Delta, Cut::Reboot)] {
         for after in 0..frames {
-            let (results, bench) = run(&[(after, cut)]).await;
-            assert_eq!(results, want, "{cut:?} after {after} of {frames} frames");
+            let (results, bench) = run(codec, &[(after, cut)]).await;
+            assert_eq!(results, want, "{codec:?}, {cut:?} after {after} of {frames} frames");
             assert_eq!(bench.boots(), 2);
             // Reopening a port would reset some boards: a line that stays is not opened again.
             let opened = if cut == Cut::Reboot { 1 } else { 2 };
@@ -121,7 +126,8 @@ async fn a_line_cut_again_while_it_is_made_anew_costs_time_and_nothing_else() {
     for after in (0..frames).step_by(3) {
         for later in 0..14 {
             let (first, second) = (kinds[(after / 3) % 4], kinds[(later + after) % 4]);
-            let (results, _) = run(&[(after, first), (later, second)]).await;
+            let codec = if later % 2 == 0 { Codec::Words } else { Codec::Delta };
+            let (results, _) = run(codec, &[(after, first), (later, second)]).await;
             assert_eq!(results, want, "{first:?} after {after}, {second:?} {later} frames later");
         }
     }
@@ -143,6 +149,33 @@ async fn cuts_and_restarts_on_a_bad_line_cost_time_and_nothing_else() {
         script(&mut client, &mut results).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert_eq!(results, want, "seed {seed}");
     }
+}
+
+/// Bytes of a commit that changes every code a little; what came back of a shot, and of its sums.
+async fn cost_of_a_commit(codec: Codec) -> (u64, Vec<ShotResult>, Sums) {
+    let bench = Bench::start(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    client.use_codec(codec).unwrap();
+    let mut codes = codes(1);
+    client.commit(&codes).await.unwrap();
+    codes.couplings.iter_mut().chain(&mut codes.fields).for_each(|code| code.0 += 3);
+    bench.record();
+    let generation = client.commit(&codes).await.unwrap();
+    let bytes = bench.recorded(Role::Host).len() as u64;
+    let mut results = Vec::new();
+    let plan = plan(generation, &BOTH_WAYS, ReadOut::Contrast);
+    run_batch(&mut client, plan, orders(0, 1..=4), 2, |result| results.push(result)).await.unwrap();
+    let sums = client.collect().await.unwrap();
+    (bytes, results, sums)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_of_small_changes_takes_fewer_bytes_as_differences() {
+    let words = cost_of_a_commit(Codec::Words).await;
+    let delta = cost_of_a_commit(Codec::Delta).await;
+    // 12 couplings and 18 field codes: 60 bytes, or 30 times 4 bits and the name of their base, twice.
+    assert!(delta.0 + 15 < words.0, "{} {}", delta.0, words.0);
+    assert_eq!((delta.1, delta.2), (words.1, words.2));
 }
 
 /// A batch with sums, and its sums.
@@ -168,6 +201,7 @@ async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
         for after in 0..frames {
             let bench = Bench::start(nine_sites());
             let (mut client, _stop) = bench.client().await;
+            client.use_codec(if after % 2 == 0 { Codec::Words } else { Codec::Delta }).unwrap();
             bench.cut_after(&[(after, cut)]);
             let have = with_sums(&mut client).await.unwrap_or_else(|error| panic!("{cut:?} after {after}: {error}"));
             assert_eq!(have, want, "{cut:?} after {after} of {frames} frames");

@@ -93,7 +93,7 @@ impl MessageFinder {
         Self::default()
     }
 
-    /// The messages that this frame completes, in their order, each in a few words: `#7 Commit`, `Equilibrium shot 12/1`.
+    /// The messages that this frame completes, in their order, each in a few words: `#7 Commit`, `Equilibria shot 12/1,2`.
     pub fn messages(&mut self, frame: &TracedFrame) -> Vec<String> {
         let Content::Good { header, payload } = &frame.content else { return Vec::new() };
         // An echo is nobody's word.
@@ -138,7 +138,13 @@ fn request(bytes: &[u8]) -> String {
 fn event(bytes: &[u8]) -> String {
     let Some(event) = message::decode::<Event<'_>>(bytes) else { return malformed(bytes) };
     let name = match &event.report {
-        Report::Equilibrium(equilibrium) => format!("Equilibrium shot {}/{}", equilibrium.shot, equilibrium.segment),
+        Report::Equilibria(equilibria) => {
+            let segments: Vec<String> = equilibria
+                .iter()
+                .map(|row| row.map_or_else(|damaged| damaged.to_string(), |(segment, _)| segment.to_string()))
+                .collect();
+            format!("Equilibria shot {}/{}", equilibria.shot, segments.join(","))
+        }
         Report::Refused(refusal) => format!("Refused {:?} {}", refusal.reason, refusal.detail),
         Report::State(state) => format!("State {state:?}"),
         other => name(other),

@@ -4,7 +4,10 @@ use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bytes, MAX_SEGMENTS};
-use crate::units::{Flags, ShotId};
+use crate::{
+    codec::Codec,
+    units::{Flags, ShotId},
+};
 
 /// Host to device.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -65,9 +68,32 @@ pub struct Stage<'a> {
     pub block: Block,
     /// Index of the first code.
     pub first: u32,
+    /// The codes.
+    #[serde(borrow)]
+    pub codes: CodeArray<'a>,
+}
+
+/// Codes as they travel; either way they say what the codes are to be, not what is to be added to what was staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub enum CodeArray<'a> {
     /// 16-bit codes, little endian.
     #[serde(borrow)]
-    pub codes: Bytes<'a>,
+    Words(Bytes<'a>),
+    /// As differences to the committed codes.
+    #[serde(borrow)]
+    Differences(Differences<'a>),
+}
+
+/// Codes as differences to those of a generation in force, modulo 2^16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Differences<'a> {
+    /// The generation they are differences to; refused if the device holds another.
+    pub base: Generation,
+    /// How many codes.
+    pub count: u32,
+    /// Their differences to the codes of the same index, Rice-coded ([`crate::codec::rice`], 16 bits).
+    #[serde(borrow)]
+    pub coded: Bytes<'a>,
 }
 
 /// A committed set of parameters: its number and the CRC-32C of all its codes (couplings, then fields, little endian).
@@ -100,6 +126,8 @@ pub struct Plan {
     pub basin_tolerance_turn: u16,
     /// Shots with any of these flags are left out of contrast sums.
     pub leave_out: Flags,
+    /// How read-outs and sums travel.
+    pub codec: Codec,
 }
 
 /// One stretch of a shot. Each but the kick ends settled and read.

@@ -5,6 +5,10 @@
 //!
 //! A request that expects an answer carries a `tag` which the answer repeats; equilibria and changes of state come
 //! unasked, with tag 0.
+//!
+//! Bulk arrays travel in a [`Codec`](crate::codec::Codec) that the message itself, or the plan, names.
+
+use core::ops::Range;
 
 use postcard_schema::{
     Schema,
@@ -14,18 +18,21 @@ use postcard_schema::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod command;
+mod equilibria;
 mod report;
 
 pub use command::{
-    Block, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Request, Segment, Settle, Shot, Stage,
+    Block, CodeArray, Command, Cost, Differences, Generation, Kick, Nudge, Plan, ReadOut, Request, Segment, Settle,
+    Shot, Stage,
 };
+pub use equilibria::{Equilibria, EquilibriaWriter, Equilibrium};
 pub use report::{
-    Contrast, Counts, Equilibrium, Event, Fault, Identity, Limits, LinkCounts, Reason, Refusal, Report, SafeCause,
-    State, Status,
+    Contrast, Counts, Event, Fault, Identity, Limits, LinkCounts, Reason, Refusal, Report, SafeCause, State, Status,
 };
 
-/// Hash of both directions' message types.
-pub const SCHEMA_HASH: [u8; 8] = Key::for_path::<(Request<'static>, Event<'static>)>("xyloop/1").to_bytes();
+/// Hash of both directions' message types, and of what stands in the bytes of [`Equilibria`].
+pub const SCHEMA_HASH: [u8; 8] =
+    Key::for_path::<(Request<'static>, Event<'static>, Equilibrium<'static>)>("xyloop/2").to_bytes();
 
 /// Most segments a shot plan can have.
 pub const MAX_SEGMENTS: usize = 8;
@@ -66,6 +73,20 @@ pub fn encode<'o, T: Serialize>(message: &T, out: &'o mut [u8]) -> Option<&'o [u
     postcard::to_slice(message, out).ok().map(|used| &*used)
 }
 
+/// Completes a message whose last field is [`Bytes`] that lie at `body` of the buffer already: puts the rest in front of
+/// them. `message` has that field empty. `None` if there are fewer bytes in front than it takes, or no more than 64.
+pub fn encode_in_front<'o, T: Serialize>(message: &T, buffer: &'o mut [u8], body: Range<usize>) -> Option<&'o [u8]> {
+    let mut head = [0; 64];
+    let most = head.len() - 5;
+    // Last comes the length of no bytes at all: one byte, which gives way to the right one.
+    let fields = encode(message, head.get_mut(..most)?)?.len().checked_sub(1)?;
+    let length = encode(&(body.len() as u32), head.get_mut(fields..)?)?.len();
+    let head = head.get(..fields + length)?;
+    let start = body.start.checked_sub(head.len())?;
+    buffer.get_mut(start..body.start)?.copy_from_slice(head);
+    buffer.get(start..body.end)
+}
+
 /// Decodes a whole message; `None` if it is malformed or followed by other bytes.
 pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     match postcard::take_from_bytes(bytes) {
@@ -83,7 +104,12 @@ mod tests {
         let codes = [1, 2, 3, 4];
         let request = Request {
             tag: 7,
-            command: Command::Stage(Stage { generation: 3, block: Block::Fields, first: 10, codes: Bytes(&codes) }),
+            command: Command::Stage(Stage {
+                generation: 3,
+                block: Block::Fields,
+                first: 10,
+                codes: CodeArray::Words(Bytes(&codes)),
+            }),
         };
         let mut buffer = [0; 64];
         let length = encode(&request, &mut buffer).map_or(0, <[u8]>::len);

@@ -3,10 +3,10 @@
 use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
 
-use super::{Bytes, Generation};
+use super::{Bytes, Equilibria, Generation};
 use crate::{
-    origin::Origin,
-    units::{Flags, ShotId},
+    codec::{Codec, Codecs},
+    units::ShotId,
 };
 
 /// Device to host.
@@ -31,9 +31,9 @@ pub enum Report<'a> {
     Identity(Identity<'a>),
     /// Answer to [`Command::Status`](super::Command::Status).
     Status(Status),
-    /// One settled and read state.
+    /// Settled and read states of a shot.
     #[serde(borrow)]
-    Equilibrium(Equilibrium<'a>),
+    Equilibria(Equilibria<'a>),
     /// Part of the contrast sums.
     #[serde(borrow)]
     Contrast(Contrast<'a>),
@@ -77,6 +77,8 @@ pub enum Reason {
     OldShot,
     /// A fault is latched: clear it first. Detail: the [`Fault`] as a number.
     Faulted,
+    /// The codec is not offered. Detail: the [`Codecs`] that are, as a number.
+    NoCodec,
 }
 
 /// The closed list of faults. A fault latches, with outputs safe, until it is cleared.
@@ -162,6 +164,8 @@ pub struct Limits {
     pub max_message: u16,
     /// Outputs go safe after this silence, milliseconds.
     pub deadman_ms: u16,
+    /// Codecs it can do.
+    pub codecs: Codecs,
 }
 
 /// How the device is.
@@ -221,30 +225,6 @@ pub struct LinkCounts {
     pub frame_bytes: u32,
 }
 
-/// One settled and read state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
-pub struct Equilibrium<'a> {
-    /// The shot.
-    pub shot: ShotId,
-    /// Index of its segment in the plan.
-    pub segment: u8,
-    /// Number of the generation in force.
-    pub generation: u32,
-    /// Names the plan (with it run and couplings) and the shot it was measured under.
-    pub origin: Origin,
-    /// What was noticed.
-    pub flags: Flags,
-    /// Time from the segment's start until the read, microseconds.
-    pub settle_us: u32,
-    /// Largest change between the last two windows, 2^-16 turns.
-    pub residual_turn: u16,
-    /// Largest distance of a site from the shot's free state, 2^-16 turns (0 for the free state itself).
-    pub moved_turn: u16,
-    /// The read-out asked for, little endian.
-    #[serde(borrow)]
-    pub data: Bytes<'a>,
-}
-
 /// Part of the contrast sums. With s = sign(β) of each nudged segment (0 after a basin change), a shot adds
 /// Σ s·x(nudged) − (Σ s)·x(free), where x is `cos(φ_i − φ_j)` per coupling, then cos φ and sin φ per site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
@@ -257,7 +237,11 @@ pub struct Contrast<'a> {
     pub saturated: bool,
     /// Index of the first sum: couplings first, then two per site.
     pub first: u32,
-    /// 32-bit sums, little endian, in 2^-20.
+    /// How many sums there are here.
+    pub count: u32,
+    /// How they travel: the plan's codec.
+    pub codec: Codec,
+    /// 32-bit sums in 2^-20, little endian, or Rice-coded ([`crate::codec::rice`], 32 bits).
     #[serde(borrow)]
     pub sums: Bytes<'a>,
 }

@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("reset", lines::reset()),
         ("wiring", messages::wiring()),
         ("varints", messages::varints()),
+        ("rice", messages::rice()),
         ("schema-hash", messages::schema_hash()),
         ("first-exchange", messages::first_exchange()),
         ("commit", messages::commit()),

@@ -10,7 +10,7 @@ use xyloop_protocol::{
     frame::{CRC_LEN, HEADER_LEN, WIRE_VERSION},
     greeting::Greeting,
     link::{Config, FRAME_STORAGE_MIN, GREETING_MAX, MESSAGE_MAX},
-    message::{CONTRAST_FRACTION_BITS, Event, MAX_SEGMENTS, Request},
+    message::{CONTRAST_FRACTION_BITS, Equilibrium, Event, MAX_SEGMENTS, Request},
     units::Flags,
 };
 
@@ -19,7 +19,7 @@ type Rows = Vec<(String, String)>;
 /// Every struct and enum of the messages with the first two columns of its table.
 pub fn types() -> Vec<(String, Rows)> {
     let mut found = Vec::new();
-    for root in [Request::SCHEMA, Event::SCHEMA] {
+    for root in [Request::SCHEMA, Event::SCHEMA, Equilibrium::SCHEMA] {
         collect(root, &mut found);
     }
     found

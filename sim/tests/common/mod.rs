@@ -2,6 +2,8 @@
 //! from model parameters to codes and back.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod line;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -14,11 +16,12 @@ use std::{
 use xyloop_firmware::{generations::crc_of, keyed::Stream};
 use xyloop_lattice::{Geometry, Graph, Parameters, Preset};
 use xyloop_protocol::{
+    codec::{Codec, read_out},
     frame,
     link::{self, Link, Role},
     message::{
-        self, Block, Bytes, Command, Cost, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Report,
-        Request, Segment, Settle, Shot, Stage,
+        self, Block, Bytes, CodeArray, Command, Cost, Equilibria, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan,
+        ReadOut, Report, Request, Segment, Settle, Shot, Stage,
     },
     units::{DacCode, Flags, ShotId},
     wiring::Converters,
@@ -118,7 +121,7 @@ impl Codes {
         }
     }
 
-    fn generation(&self, number: u32) -> Generation {
+    pub fn generation(&self, number: u32) -> Generation {
         let all: Vec<DacCode> = self.couplings.iter().chain(&self.fields).map(|code| DacCode(*code)).collect();
         Generation { number, crc: crc_of(&all) }
     }
@@ -158,6 +161,7 @@ pub fn plan(rest: &[Segment]) -> Plan {
         read_out: ReadOut::Phases,
         basin_tolerance_turn: 100,
         leave_out: Flags::default(),
+        codec: Codec::Words,
     }
 }
 
@@ -205,6 +209,27 @@ impl Row {
 }
 
 pub type Rows = BTreeMap<ShotId, Vec<Row>>;
+
+/// Puts the equilibria of a message behind those that are known of their shot; how many they are.
+pub fn take_rows(equilibria: &Equilibria<'_>, shot: &mut Vec<Row>) -> usize {
+    let before = shot.len();
+    for (segment, row) in equilibria.iter().map(|row| row.expect("whole rows")) {
+        let (mut data, ordinal) = (Vec::new(), shot.len());
+        let words = shot.first().map_or(row.data.0.len() / 2, |free: &Row| free.data.len());
+        let earlier = |state: usize, index: usize| shot[state].data[index];
+        read_out::decode(row.data.0, ordinal, words, earlier, |word| data.push(word)).expect("a read-out");
+        shot.push(Row {
+            segment,
+            generation: equilibria.generation,
+            flags: row.flags,
+            settle_us: row.settle_us,
+            residual_turn: row.residual_turn,
+            moved_turn: row.moved_turn,
+            data,
+        });
+    }
+    shot.len() - before
+}
 
 /// A simulated device and its host.
 pub struct Bench {
@@ -295,18 +320,7 @@ impl Bench {
                 moved = true;
                 match message::decode::<Event<'_>>(message).expect("a message of the protocol").report {
                     Report::Done => self.done += 1,
-                    Report::Equilibrium(e) => {
-                        self.arrived += 1;
-                        self.rows.entry(e.shot).or_default().push(Row {
-                            segment: e.segment,
-                            generation: e.generation,
-                            flags: e.flags,
-                            settle_us: e.settle_us,
-                            residual_turn: e.residual_turn,
-                            moved_turn: e.moved_turn,
-                            data: e.data.as_u16s().unwrap().collect(),
-                        });
-                    }
+                    Report::Equilibria(e) => self.arrived += take_rows(&e, self.rows.entry(e.shot).or_default()),
                     Report::State(_) => {}
                     other => panic!("{other:?}"),
                 }
@@ -340,7 +354,8 @@ impl Bench {
             for (index, piece) in words.chunks(200).enumerate() {
                 let bytes: Vec<u8> = piece.iter().flat_map(|word| word.to_le_bytes()).collect();
                 let first = 200 * index as u32;
-                let stage = Stage { generation: generation.number, block, first, codes: Bytes(&bytes) };
+                let stage =
+                    Stage { generation: generation.number, block, first, codes: CodeArray::Words(Bytes(&bytes)) };
                 self.order(Command::Stage(stage));
             }
         }

@@ -5,13 +5,14 @@ use std::{ops::RangeInclusive, sync::Arc};
 use xyloop_lattice::{Geometry, Graph, Preset};
 use xyloop_protocol::{
     adversary::{FaultInjector, Tracer},
+    codec::{Codec, read_out, rice},
     crc::crc32c,
     frame,
     greeting::Greeting,
     link::{self, Link, Role},
     message::{
-        self, Block, Bytes, Command, Cost, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Report,
-        Request, Segment, Settle, Shot, Stage, State, Status,
+        self, Block, Bytes, CodeArray, Command, Cost, Differences, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan,
+        ReadOut, Reason, Report, Request, Segment, Settle, Shot, Stage, State, Status,
     },
     units::{Flags, ShotId},
     wiring::Converters,
@@ -145,12 +146,17 @@ impl Bench {
         while let Some(bytes) = self.host.front() {
             let event = message::decode::<Event<'_>>(bytes).expect("a message of the protocol");
             match event.report {
-                Report::Equilibrium(e) => self.rows.push(Row {
-                    shot: e.shot,
-                    segment: e.segment,
-                    generation: e.generation,
-                    data: e.data.as_u16s().unwrap().collect(),
-                }),
+                Report::Equilibria(e) => {
+                    for (segment, row) in e.iter().map(|row| row.expect("whole rows")) {
+                        let (mut data, ordinal) = (Vec::new(), usize::from(segment) - 1);
+                        let shot = &self.rows[self.rows.len() - ordinal..];
+                        let words = shot.first().map_or(row.data.0.len() / 2, |free| free.data.len());
+                        let earlier = |state: usize, index: usize| shot[state].data[index];
+                        let read = read_out::decode(row.data.0, ordinal, words, earlier, |word| data.push(word));
+                        assert_eq!(read, Ok(()));
+                        self.rows.push(Row { shot: e.shot, segment, generation: e.generation, data });
+                    }
+                }
                 Report::State(state) => self.states.push(state),
                 Report::Refused(refusal) => self.refused.push(refusal.reason),
                 report => {
@@ -248,17 +254,31 @@ impl Bench {
         for (block, bytes) in [Block::Couplings, Block::Fields].into_iter().zip(&codes) {
             for (index, piece) in bytes.chunks(120).enumerate() {
                 let first = 60 * index as u32;
-                self.tell(Command::Stage(Stage { generation: number, block, first, codes: Bytes(piece) }));
+                self.tell(Command::Stage(Stage {
+                    generation: number,
+                    block,
+                    first,
+                    codes: CodeArray::Words(Bytes(piece)),
+                }));
             }
         }
         self.ask(Command::Commit(self.generation(number, variant)));
     }
 
-    /// A generation that differs from the one in force, `variant`, in one code, and only that is staged.
+    /// A generation that differs from the one in force, `variant`, in one code; the couplings are staged as differences,
+    /// the fields not at all.
     pub fn recommit(&mut self, number: u32, variant: u16) {
-        let codes = self.codes(variant + 1);
-        let stage = Stage { generation: number, block: Block::Couplings, first: 0, codes: Bytes(&codes[0][..2]) };
-        self.tell(Command::Stage(stage));
+        let [held, codes] = [variant, variant + 1].map(|variant| self.codes(variant)[0].clone());
+        let words = |bytes: &[u8]| Bytes(bytes).as_u16s().unwrap().collect::<Vec<_>>();
+        let differences: Vec<u32> =
+            words(&codes).iter().zip(words(&held)).map(|(code, held)| rice::fold16(code.wrapping_sub(held))).collect();
+        let mut out = [0; 400];
+        let (count, length) = rice::encode_part::<16>(differences, &mut out);
+        assert_eq!(2 * count, codes.len());
+        let base = self.generation(number - 1, variant);
+        let coded = Differences { base, count: count as u32, coded: Bytes(&out[..length]) };
+        let codes = CodeArray::Differences(coded);
+        self.tell(Command::Stage(Stage { generation: number, block: Block::Couplings, first: 0, codes }));
         self.ask(Command::Commit(self.generation(number, variant + 1)));
     }
 
@@ -267,7 +287,7 @@ impl Bench {
     }
 
     /// Kick, free, +β, release; generation n has variant n.
-    pub fn plan(&mut self, number: u32, read_out: ReadOut) {
+    pub fn plan(&mut self, number: u32, read_out: ReadOut, codec: Codec) {
         let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Cosine });
         let mut segments = [Segment::End; MAX_SEGMENTS];
         segments[..5].copy_from_slice(&[
@@ -293,6 +313,7 @@ impl Bench {
             read_out,
             basin_tolerance_turn: 100,
             leave_out: Flags::default(),
+            codec,
         }));
     }
 

@@ -2,13 +2,14 @@
 
 use xyloop_protocol::{
     adversary::Tracer,
+    codec::{Codec, Codecs},
     crc::crc32c,
     frame::{self, Header, Kind, WIRE_VERSION},
     greeting::Greeting,
     link::{Config, InFlight, Link, Role, Storage},
     message::{
-        self, Block, Bytes, Command, Equilibrium, Event, Generation, Identity, Kick, Limits, MAX_SEGMENTS, Plan,
-        ReadOut, Report, Request, Segment, Settle, Shot, Stage,
+        self, Block, Bytes, CodeArray, Command, Equilibria, EquilibriaWriter, Equilibrium, Event, Generation, Identity,
+        Kick, Limits, MAX_SEGMENTS, Plan, ReadOut, Report, Request, Segment, Settle, Shot, Stage,
     },
     origin::{Origin, PlanOrigin},
     units::Flags,
@@ -27,6 +28,7 @@ const LIMITS: Limits = Limits {
     replicas: 1,
     max_message: 576,
     deadman_ms: 250,
+    codecs: Codecs::ALL,
 };
 
 fn link(role: Role) -> Link<'static> {
@@ -120,7 +122,10 @@ impl Forger {
 
     fn commit(&mut self, crc: u32) {
         for (tag, block, codes) in [(2, Block::Couplings, &CODES[..2]), (3, Block::Fields, &CODES[2..])] {
-            self.ask(tag, Command::Stage(Stage { generation: 1, block, first: 0, codes: Bytes(codes) }));
+            self.ask(
+                tag,
+                Command::Stage(Stage { generation: 1, block, first: 0, codes: CodeArray::Words(Bytes(codes)) }),
+            );
         }
         self.ask(4, Command::Commit(Generation { number: 1, crc }));
         for tag in 2..=4 {
@@ -140,20 +145,17 @@ impl Forger {
     }
 
     fn row(&mut self, segment: u8, generation: u32, origin: Origin, data: &[u8]) {
-        self.say(
-            0,
-            Report::Equilibrium(Equilibrium {
-                shot: 4,
-                segment,
-                generation,
-                origin,
-                flags: Flags::default(),
-                settle_us: 1,
-                residual_turn: 0,
-                moved_turn: 0,
-                data: Bytes(data),
-            }),
-        );
+        let mut buffer = [0; 256];
+        let mut writer = EquilibriaWriter::new(&mut buffer);
+        let row = Equilibrium { settle_us: 1, ..Equilibrium::default() };
+        assert!(writer.push(&row, data.len(), |place| {
+            place.copy_from_slice(data);
+            data.len()
+        }));
+        let head = Equilibria { shot: 4, generation, origin, first: segment, ..Equilibria::default() };
+        let message = writer.finish(head).unwrap();
+        self.ends[1].send(message).unwrap();
+        self.carry();
     }
 }
 
@@ -170,6 +172,7 @@ fn plan() -> Plan {
         read_out: ReadOut::Phases,
         basin_tolerance_turn: 1,
         leave_out: Flags::default(),
+        codec: Codec::Words,
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
 };
 
 use serde_json::Value;
-use xyloop_protocol::message::{Command, ReadOut, Reason, SafeCause, State};
+use xyloop_protocol::{
+    codec::Codec,
+    message::{Command, ReadOut, Reason, SafeCause, State},
+};
 use xyloop_tests::{
     python::{self, Said},
     small,
@@ -47,7 +50,7 @@ fn another_program_reads_the_same_from_a_bad_line() {
     bench.connect(0x1111_1111);
     bench.ask(Command::Identify);
     bench.commit(1, 1);
-    bench.plan(1, ReadOut::Phases);
+    bench.plan(1, ReadOut::Phases, Codec::Delta);
     bench.shots(1..=100);
     bench.wait_for_rows(40);
     bench.tell(Command::Retire(8));
@@ -58,7 +61,7 @@ fn another_program_reads_the_same_from_a_bad_line() {
     let Some(status) = bench.status() else { panic!("no status") };
     assert_eq!(status.state, State::Safe(SafeCause::Deadman));
     bench.arm(1, 1);
-    bench.plan(1, ReadOut::Phases);
+    bench.plan(1, ReadOut::Phases, Codec::Delta);
     let missing = status.last_shot.max(8) + 1;
     assert!(missing < 100, "everything was done before the line was cut");
     bench.shots(missing..=100);
@@ -83,11 +86,11 @@ fn another_program_reads_the_same_from_a_bad_line() {
     bench.wait_for_shot(202);
     bench.tell(Command::Retire(202));
     bench.recommit(2, 1);
-    bench.plan(2, ReadOut::Outputs);
+    bench.plan(2, ReadOut::Outputs, Codec::Words);
     bench.shots(203..=230);
     bench.wait_for_shot(205);
     bench.ask(Command::Abort);
-    bench.plan(2, ReadOut::Iq);
+    bench.plan(2, ReadOut::Iq, Codec::Delta);
     bench.shots(231..=234);
     bench.wait_for_shot(234);
     bench.ask(Command::Safe);
@@ -113,6 +116,7 @@ fn another_program_reads_the_same_from_a_bad_line() {
     let count = |pointer: &str| summary.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     assert_eq!((count("/sessions"), count("/checks/equilibria")), (2, rows.len() as u64));
     assert_eq!((count("/checks/generations checked"), count("/checks/generations not checked")), (2, 0));
+    assert!(count("/checks/codes from differences") >= 150 && count("/checks/read-outs coded") > 100, "{summary}");
     println!("{summary}\n{faults}");
     assert!(count("/checks/stream bytes repeated") > 0 && count("/checks/acks with ranges") > 0, "{summary}");
     assert!(count("/frames/device/bad CRC") > 0, "{summary} {faults}");

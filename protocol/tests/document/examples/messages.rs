@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use xyloop_protocol::{
+    codec::{Codec, Codecs, read_out, rice},
     crc::crc32c,
     link::{Config, Role},
     message::{
-        self, Block, Bytes, Command, Cost, Equilibrium, Event, Fault, Generation, Identity, Kick, Limits, MAX_SEGMENTS,
-        Nudge, Plan, ReadOut, Reason, Refusal, Report, Request, SCHEMA_HASH, SafeCause, Segment, Settle, Shot, Stage,
-        State,
+        self, Block, Bytes, CodeArray, Command, Cost, Equilibria, EquilibriaWriter, Equilibrium, Event, Fault,
+        Generation, Identity, Kick, Limits, MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Refusal, Report, Request,
+        SCHEMA_HASH, SafeCause, Segment, Settle, Shot, Stage, State,
     },
     origin::PlanOrigin,
     units::Flags,
@@ -45,6 +46,7 @@ fn plan() -> Plan {
         read_out: ReadOut::Phases,
         basin_tolerance_turn: 100,
         leave_out: Flags::UNSETTLED,
+        codec: Codec::Delta,
     }
 }
 
@@ -144,6 +146,25 @@ pub fn varints() -> String {
     fenced(&text)
 }
 
+pub fn rice() -> String {
+    let mut text = String::new();
+    let mut line = |what: &str, bits: u32, values: &[i32]| {
+        let mut out = [0; 512];
+        let length = match bits {
+            16 => rice::encode::<16>(values.iter().map(|value| rice::fold16(*value as u16)), &mut out),
+            _ => rice::encode::<32>(values.iter().map(|value| rice::fold32(*value)), &mut out),
+        };
+        writeln!(text, "{:<24} {what}", hex(&out[..length.unwrap()])).unwrap();
+    };
+    line("16 bits: -2 0 -2, folded 3 0 3: k = 1", 16, &[-2, 0, -2]);
+    line("16 bits: 40 zeros: twice k = 14", 16, &[0; 40]);
+    line("16 bits: 5 -32768: k = 15", 16, &[5, -32768]);
+    line("16 bits: 1 0 1 0 300: k = 0, the last one behind 16 zeros", 16, &[1, 0, 1, 0, 300]);
+    line("32 bits: 700 -900 811 -20: k = 9", 32, &[700, -900, 811, -20]);
+    line("32 bits: nothing", 32, &[]);
+    fenced(&text)
+}
+
 pub fn schema_hash() -> String {
     fenced(&hex(&SCHEMA_HASH))
 }
@@ -167,6 +188,7 @@ pub fn first_exchange() -> String {
         replicas: 1,
         max_message: 576,
         deadman_ms: 250,
+        codecs: Codecs::ALL,
     };
     let identity = Identity {
         vendor: "xyloop",
@@ -194,6 +216,7 @@ pub fn first_exchange() -> String {
     data.value(&1u16, "1 replica");
     data.value(&576u16, "messages up to 576 bytes");
     data.value(&250u16, "deadman 250 ms");
+    data.value(&Codecs::ALL, "codecs Words and Delta");
     let answer = event(1, Report::Identity(identity), "Identity", &data);
     pass(&mut talk, Role::Device, "answers; this acknowledges the question too", &[answer]);
     talk.pass(Role::Host, "acknowledges, having nothing to say", &Parts::default());
@@ -202,11 +225,12 @@ pub fn first_exchange() -> String {
 
 fn stage(tag: u16, block: Block, codes: &[u16], name: &str) -> Parts {
     let codes = le(codes);
-    let stage = Stage { generation: 1, block, first: 0, codes: Bytes(&codes) };
+    let stage = Stage { generation: 1, block, first: 0, codes: CodeArray::Words(Bytes(&codes)) };
     let mut data = Parts::default();
     data.value(&1u32, "generation 1");
     data.value(&block, format!("block {}, {block:?}", block as u8));
     data.value(&0u32, "from code 0 on");
+    data.raw(&[0], "0, Words");
     data.value(&Bytes(&codes), format!("{} bytes of codes: {name}", codes.len()));
     request(tag, Command::Stage(stage), "Stage", &data)
 }
@@ -250,6 +274,7 @@ fn of_plan() -> Parts {
     data.value(&plan.read_out, "read-out 0, Phases");
     data.value(&plan.basin_tolerance_turn, "basin tolerance 100 · 2^-16 turns");
     data.value(&plan.leave_out, "leave out: unsettled");
+    data.value(&plan.codec, "codec 1, Delta");
     data
 }
 
@@ -279,30 +304,46 @@ pub fn equilibrium() -> String {
         [of_plan().bytes(), SHOT.id.to_le_bytes().to_vec(), vec![0], SHOT.inputs.0.to_vec(), SHOT.targets.0.to_vec()]
             .concat();
     assert_eq!(crc32c(&covered).to_le_bytes(), origin.0);
-    let phases = le(&[0x4000, 0x5a3c, 0x7b1d]);
-    let free = Equilibrium {
-        shot: 1,
-        segment: 1,
-        generation: 1,
-        origin,
-        flags: Flags::default(),
-        settle_us: 4000,
-        residual_turn: 1,
-        moved_turn: 0,
-        data: Bytes(&phases),
-    };
+    // Free, +β, released, −β.
+    let states =
+        [[0x4000u16, 0x5a3c, 0x7b1d], [0x4000, 0x5a50, 0x7b61], [0x4000, 0x5a3c, 0x7b1d], [0x4000, 0x5a28, 0x7ada]];
+    let heads = [(4000, 1, 0), (5000, 0, 68), (4000, 1, 0), (5000, 0, 67)];
+    let (mut rows, mut buffer) = (Parts::default(), [0; 256]);
+    let mut writer = EquilibriaWriter::new(&mut buffer);
+    for (ordinal, (settle_us, residual_turn, moved_turn)) in heads.into_iter().enumerate() {
+        let row = Equilibrium { settle_us, residual_turn, moved_turn, ..Equilibrium::default() };
+        let mut coded = [0; 6];
+        let length = read_out::encode(ordinal, 3, |state, index| states[state][index], &mut coded);
+        assert!(writer.push(&row, 6, |place| {
+            place.copy_from_slice(&coded);
+            length
+        }));
+        rows.value(&row.flags, format!("segment {}: no flags", ordinal + 1));
+        rows.value(&row.settle_us, format!("settled after {settle_us} us"));
+        rows.value(&row.residual_turn, format!("residual {residual_turn} · 2^-16 turns"));
+        rows.value(&row.moved_turn, format!("moved {moved_turn}"));
+        let data = Bytes(&coded[..length]);
+        if length == 6 {
+            rows.value(&data, "6 bytes of phases: sites 0, 1, 2");
+        } else {
+            let of = if coded[0] == 0 { "f".to_owned() } else { format!("2·f − e, e of segment {}", coded[0] + 1) };
+            rows.value(&data, format!("{length} bytes: r = {}, differences to {of}", coded[0]));
+        }
+    }
+    let head = Equilibria { shot: 1, generation: 1, origin, first: 1, rows: Bytes(&[]) };
+    let message = writer.finish(head).unwrap().to_vec();
     let mut data = Parts::default();
-    data.value(&free.shot, "shot 1");
-    data.value(&free.segment, "segment 1, Free");
-    data.value(&free.generation, "generation 1");
-    data.value(&free.origin, format!("origin {origin}"));
-    data.value(&free.flags, "no flags");
-    data.value(&free.settle_us, format!("settled after {} us", free.settle_us));
-    data.value(&free.residual_turn, "residual 1 · 2^-16 turns");
-    data.value(&free.moved_turn, "moved 0");
-    data.value(&free.data, "6 bytes of phases: sites 0, 1, 2");
-    let row = event(0, Report::Equilibrium(free), "Equilibrium", &data);
-    pass(&mut talk, Role::Device, "the free state; three more follow", &[row]);
+    data.value(&head.shot, "shot 1");
+    data.value(&head.generation, "generation 1");
+    data.value(&head.origin, format!("origin {origin}"));
+    data.value(&head.first, "from segment 1 on");
+    data.value(&(rows.bytes().len() as u32), format!("{} bytes of rows", rows.bytes().len()));
+    data.append(&rows);
+    let of_rows = rows.bytes();
+    let report = Report::Equilibria(Equilibria { rows: Bytes(&of_rows), ..head });
+    let event = event(0, report, "Equilibria", &data);
+    assert_eq!(event.bytes(), message);
+    pass(&mut talk, Role::Device, "the whole shot", &[event]);
     talk.say("The origin is the CRC-32C of");
     for (bytes, what) in [
         (of_plan().bytes(), "the plan"),

@@ -1,0 +1,131 @@
+//! What a training step of the XOR array costs on a serial line, both directions together and everything counted: frames,
+//! acknowledgements, codes, commit, plan, shots, results, sums and retire. The codes are those of Adam on the sums that the
+//! simulated plant gives.
+//!
+//! The first steps cost more than those that follow: with couplings just drawn, shots change basin under the nudge, and
+//! what they add to the sums is large.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{line::*, *};
+use xyloop_lattice::Parameters;
+use xyloop_protocol::{
+    codec::Codec,
+    message::{Block, Command, Cost, Generation, Plan, ReadOut},
+};
+
+/// Sums in a piece: as many as a message of this device takes as words.
+const PIECE: usize = 225;
+const SHOTS: u64 = 16;
+const STEPS: usize = 20;
+/// Steps after which the first basin changes are over.
+const FIRST: usize = 10;
+
+/// Adam with the usual constants; only the sign of the gradient's scale matters to it.
+struct Adam {
+    parameters: Parameters,
+    first: Vec<f64>,
+    second: Vec<f64>,
+    steps: i32,
+}
+
+impl Adam {
+    fn new() -> Self {
+        let parameters = parameters(&large(), 7, 0.072);
+        let count = parameters.couplings.len() + 2 * parameters.field_x.len();
+        Self { parameters, first: vec![0.0; count], second: vec![0.0; count], steps: 0 }
+    }
+
+    fn codes(&self) -> Codes {
+        Codes::new(&self.parameters, &CONVERTERS)
+    }
+
+    fn step(&mut self, sums: &[i32]) {
+        self.steps += 1;
+        let Self { parameters: p, first, second, steps } = self;
+        let fields = p.field_x.iter_mut().zip(&mut p.field_y).flat_map(|(x, y)| [x, y]);
+        let values = p.couplings.iter_mut().chain(fields);
+        for (((value, m), v), sum) in values.zip(first).zip(second).zip(sums) {
+            let gradient = -f64::from(*sum) / f64::from(1 << 20);
+            *m = 0.9 * *m + 0.1 * gradient;
+            *v = 0.999 * *v + 0.001 * gradient * gradient;
+            let (mean, square) = (*m / (1.0 - 0.9f64.powi(*steps)), *v / (1.0 - 0.999f64.powi(*steps)));
+            *value -= 0.001 * mean / (square.sqrt() + 1e-8);
+        }
+    }
+}
+
+/// One step over the line: what it measured, and its bytes.
+fn step(bench: &mut LineBench, held: &mut Option<(Generation, Codes)>, codes: &Codes, plan: &Plan) -> usize {
+    let number = held.as_ref().map_or(1, |(held, _)| held.number + 1);
+    let (generation, before) = (codes.generation(number), bench.line_bytes);
+    let (results, start) = (bench.results, bench.now_us);
+    for (block, codes, base) in [
+        (Block::Couplings, &codes.couplings, held.as_ref().map(|(base, held)| (*base, held.couplings.clone()))),
+        (Block::Fields, &codes.fields, held.as_ref().map(|(base, held)| (*base, held.fields.clone()))),
+    ] {
+        match base {
+            Some((base, held)) if plan.codec == Codec::Delta => {
+                bench.stage_differences(number, block, codes, &held, base);
+            }
+            _ => bench.stage(number, block, codes),
+        }
+    }
+    bench.tell(Command::Commit(generation));
+    bench.tell(Command::Plan(Plan { generation, ..*plan }));
+    let last = u64::from(number) * SHOTS;
+    bench.shoot(&xor_shots(last - SHOTS + 1..=last));
+    bench.run_until(start + 5_000_000, |bench| bench.results == results + 4 * SHOTS as usize);
+    assert_eq!(bench.results, results + 4 * SHOTS as usize);
+    bench.sums.clear();
+    bench.tell(Command::Retire(last));
+    let total = codes.couplings.len() + codes.fields.len();
+    if plan.read_out == ReadOut::Contrast {
+        for first in (0..total).step_by(PIECE) {
+            bench.tell(Command::Collect(first as u32));
+        }
+        bench.run_until(start + 5_000_000, |bench| bench.sums.len() == total);
+        assert_eq!(bench.sums.len(), total);
+    }
+    bench.run_until(bench.now_us + 5_000, |_| false);
+    *held = Some((generation, codes.clone()));
+    bench.line_bytes - before
+}
+
+#[test]
+fn a_step_with_contrast_sums_fits_7600_bytes_and_one_with_all_phases_18000() {
+    let segments = symmetric(0.03, Cost::Log { bound_q14: 1638 });
+    let of = |read_out, codec| Plan { read_out, codec, ..plan(&segments) };
+    let (mut adam, mut generations, mut sums) = (Adam::new(), Vec::new(), Vec::new());
+    let mut bench = LineBench::new();
+    let (mut held, mut with_sums) = (None, Vec::new());
+    for _ in 0..STEPS {
+        generations.push(adam.codes());
+        let codes = generations.last().unwrap();
+        with_sums.push(step(&mut bench, &mut held, codes, &of(ReadOut::Contrast, Codec::Delta)));
+        adam.step(&bench.sums);
+        sums.push(bench.sums.clone());
+    }
+    let mut with_phases = Vec::new();
+    let (mut words, mut deltas) = (LineBench::new(), LineBench::new());
+    let (mut words_held, mut deltas_held, mut plain) = (None, None, Vec::new());
+    for codes in &generations {
+        plain.push(step(&mut words, &mut words_held, codes, &of(ReadOut::Phases, Codec::Words)));
+        with_phases.push(step(&mut deltas, &mut deltas_held, codes, &of(ReadOut::Phases, Codec::Delta)));
+    }
+    assert!(words.rows == deltas.rows, "the same in either codec");
+    let mut again = LineBench::new();
+    let (mut again_held, mut plain_sums) = (None, Vec::new());
+    for (codes, sums) in generations.iter().zip(&sums) {
+        plain_sums.push(step(&mut again, &mut again_held, codes, &of(ReadOut::Contrast, Codec::Words)));
+        assert_eq!(again.sums, *sums, "the same in either codec");
+    }
+    println!("bytes a step, the first with all codes as words:");
+    println!("contrast, delta: {with_sums:?}\ncontrast, words: {plain_sums:?}");
+    println!("phases, delta:   {with_phases:?}\nphases, words:   {plain:?}");
+    assert!(with_sums[FIRST..].iter().all(|bytes| *bytes <= 7_600), "{with_sums:?}");
+    assert!(with_phases[1..].iter().all(|bytes| *bytes <= 18_000), "{with_phases:?}");
+    let total = |bytes: &[usize]| bytes[1..].iter().sum::<usize>();
+    assert!(total(&with_sums) * 2 < total(&plain_sums) && total(&with_phases) * 100 < total(&plain) * 45);
+}
