@@ -108,7 +108,7 @@ fn coded(bytes: &[u8]) {
                 let word =
                     |state: usize, index: usize| if state == ordinal { words[index] } else { earlier(state, index) };
                 let (mut out, mut again) = (vec![0; 2 * count], Vec::new());
-                let length = codec::read_out::encode(ordinal, count, word, &mut out);
+                let length = codec::read_out::encode(ordinal, count, word, &mut out).expect("its words fit");
                 codec::read_out::decode(&out[..length], ordinal, count, earlier, |word| again.push(word))
                     .expect("it was encoded");
                 assert_eq!(again, words);

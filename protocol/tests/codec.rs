@@ -108,8 +108,14 @@ proptest! {
             .collect();
         for ordinal in 0..states.len() {
             let mut out = vec![0; 2 * free.len()];
-            let bytes = read_out::encode(ordinal, free.len(), |state, index| states[state][index], &mut out);
+            let bytes = read_out::encode(ordinal, free.len(), |state, index| states[state][index], &mut out).unwrap();
             prop_assert!(bytes <= 2 * free.len() && (ordinal > 0 || bytes == 2 * free.len()));
+            // In a slice of just that length, and in none that is shorter.
+            let mut exact = vec![0; bytes];
+            let word = |state: usize, index: usize| states[state][index];
+            prop_assert_eq!(read_out::encode(ordinal, free.len(), word, &mut exact), Some(bytes));
+            prop_assert_eq!(&exact, &out[..bytes]);
+            prop_assert!(bytes == 0 || read_out::encode(ordinal, free.len(), word, &mut exact[1..]).is_none());
             let mut words = Vec::new();
             let earlier = |state: usize, index: usize| {
                 assert!(state < ordinal, "only what came before is known");
@@ -143,7 +149,7 @@ fn blocks_are_as_the_document_says() {
     assert_eq!(coded::<16>(&[3, 0, 3]), [0b1110_0001, 0b0000_1100]);
     // k = 4, five bits of it: 00100; 40 = 2·16 + 8 = 001 0001.
     assert_eq!(decoded::<32>(&[0b1000_0100, 0b0000_1000], 1), Ok(vec![40]));
-    assert_eq!(coded::<16>(&[0; 40]), [14 | 14 << 4]);
+    assert_eq!(coded::<16>(&[0; 40]), [0xee]);
     assert_eq!(coded::<32>(&[u32::MAX]), [0xff, 0xff, 0xff, 0xff, 0x1f]);
 }
 
@@ -157,7 +163,7 @@ fn a_value_with_a_shorter_form_is_refused() {
     assert_eq!(decoded::<16>(&escape(16), 1), Ok(vec![16]));
     assert_eq!(decoded::<16>(&escape(15), 1), Err(Damaged));
     // k = 13, a quotient that leads beyond 16 bits.
-    let beyond = 13 | 1 << (4 + 8);
+    let beyond = 0xd | 0x1 << (4 + 8);
     assert_eq!(decoded::<16>(&u32::to_le_bytes(beyond), 1), Err(Damaged));
     // A one among the bits that fill the last byte.
     let mut bytes = coded::<16>(&[0]);
@@ -175,7 +181,7 @@ fn a_mirrored_response_takes_less_than_the_response() {
     let states = [&free, &plus, &free, &minus];
     let length = |ordinal| {
         let mut out = [0; 450];
-        let bytes = read_out::encode(ordinal, 225, |state, index| states[state][index], &mut out);
+        let bytes = read_out::encode(ordinal, 225, |state, index| states[state][index], &mut out).unwrap();
         (bytes, out[0])
     };
     assert_eq!(length(2), (1 + 4, 0), "eight blocks of zeros");
@@ -187,7 +193,7 @@ fn a_mirrored_response_takes_less_than_the_response() {
 #[test]
 fn a_read_out_against_itself_or_a_later_one_is_refused() {
     let mut out = [0; 200];
-    let bytes = read_out::encode(2, 100, |_, _| 5, &mut out);
+    let bytes = read_out::encode(2, 100, |_, _| 5, &mut out).unwrap();
     let result = |out: &[u8]| read_out::decode(out, 2, 100, |_, _| 5, |_| {});
     assert_eq!(result(&out[..bytes]), Ok(()));
     out[0] = 2;

@@ -55,14 +55,16 @@ impl<B: Board> Controller<'_, B> {
                     if slot.codec == Codec::Delta {
                         return read_out::encode(ordinal, words, word, place);
                     }
+                    // As words all of it fits, or nothing is sent.
+                    let place = place.get_mut(..2 * words)?;
                     if gathers {
                         for (index, place) in place.as_chunks_mut::<2>().0.iter_mut().enumerate() {
                             *place = word(ordinal, index).to_le_bytes();
                         }
-                    } else if let Some(kept) = kept.get(ordinal * each..(ordinal + 1) * each) {
-                        place.copy_from_slice(kept);
+                    } else {
+                        place.copy_from_slice(kept.get(ordinal * each..(ordinal + 1) * each)?);
                     }
-                    2 * words
+                    Some(2 * words)
                 };
                 let row = Equilibrium {
                     flags: row.flags,

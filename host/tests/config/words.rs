@@ -60,6 +60,10 @@ fn wrong_shapes() {
     says(&with_sets(&["train.starts=1.5"]), &["`train.starts`: found floating point `1.5`, expected a whole number"]);
     says(&with_sets(&["train.starts=5000000000"]), &["`train.starts`: found integer `5000000000`"]);
     says(
+        &with_sets(&["link.codec=dleta"]),
+        &["`link.codec` cannot be \"dleta\"", "did you mean \"delta\"?", "\"words\""],
+    );
+    says(
         &with_sets(&["train.nudge.mode=symetric"]),
         &["cannot be \"symetric\"", "did you mean \"symmetric\"?", "\"random-sign\""],
     );

@@ -14,27 +14,26 @@
 
 use super::{Damaged, rice};
 
-/// Writes the read-out of equilibrium `ordinal` of a shot (0: the free state) to the front of `out`, which must take its
-/// words: how many bytes it came to. `word` gives word i of the shot's equilibria up to this one.
-pub fn encode(ordinal: usize, words: usize, word: impl Fn(usize, usize) -> u16, out: &mut [u8]) -> usize {
-    let places = out.get_mut(..2 * words).unwrap_or_default();
-    let words = places.len() / 2;
+/// Writes the read-out of equilibrium `ordinal` of a shot (0: the free state) to the front of `out`: how many bytes it came
+/// to, at most those of its words. `None` if they do not fit. `word` gives word i of the shot's equilibria up to this one.
+pub fn encode(ordinal: usize, words: usize, word: impl Fn(usize, usize) -> u16, out: &mut [u8]) -> Option<usize> {
     let difference = |reference: usize, index: usize| {
         rice::fold16(word(ordinal, index).wrapping_sub(predicted(reference, index, &word)))
     };
     // About the bits that they take; the exact number would need the whole code.
     let size = |reference: &usize| (0..words).map(|i| 32 - difference(*reference, i).leading_zeros()).sum::<u32>();
+    let shorter = (2 * words).saturating_sub(1).min(out.len());
     if let Some(reference) = (0..ordinal).min_by_key(size)
-        && let Some(([first, rest @ ..], _)) = places.split_last_mut().map(|(last, front)| (front, last))
+        && let Some([first, rest @ ..]) = out.get_mut(..shorter)
         && let Some(bytes) = rice::encode::<16>((0..words).map(|index| difference(reference, index)), rest)
     {
         *first = reference as u8;
-        return 1 + bytes;
+        return Some(1 + bytes);
     }
-    for (index, place) in places.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+    for (index, place) in out.get_mut(..2 * words)?.as_chunks_mut::<2>().0.iter_mut().enumerate() {
         *place = word(ordinal, index).to_le_bytes();
     }
-    2 * words
+    Some(2 * words)
 }
 
 /// Reads what [`encode`] wrote: `take` gets each word, in order. `earlier` gives word i of an equilibrium in front of this

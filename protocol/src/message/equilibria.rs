@@ -85,12 +85,15 @@ impl<'o> EquilibriaWriter<'o> {
         Self { out, end: HEAD }
     }
 
-    /// Appends an equilibrium with a read-out of at most `most` bytes: `write` puts it to the front of its slice and says
-    /// how many bytes it came to. `row.data` is not looked at. `false` if there may not be room: nothing is written then.
-    pub fn push(&mut self, row: &Equilibrium<'_>, most: usize, write: impl FnOnce(&mut [u8]) -> usize) -> bool {
+    /// Appends an equilibrium: `write` puts its read-out to the front of the slice it is given, of at most `most` bytes,
+    /// and says how many bytes it came to, or that they do not fit. `row.data` is not looked at. `false` if there is no
+    /// room: nothing is appended then.
+    pub fn push(&mut self, row: &Equilibrium<'_>, most: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
         let data = self.end + ROW_HEAD;
-        let Some(place) = self.out.get_mut(data..data + most) else { return false };
-        let length = write(place).min(most);
+        let Some(place) = self.out.get_mut(data..) else { return false };
+        let room = place.len().min(most);
+        let Some(length) = place.get_mut(..room).and_then(write) else { return false };
+        let length = length.min(room);
         let Some(head) = self.out.get_mut(self.end..data).and_then(|head| {
             // `data` is its length and the bytes.
             let row = (row.flags, row.settle_us, row.residual_turn, row.moved_turn, length as u32);
@@ -139,8 +142,8 @@ mod tests {
         let mut writer = EquilibriaWriter::new(&mut buffer);
         let mut push = |row: Equilibrium<'_>, most: usize| {
             writer.push(&row, most, |place| {
-                place.copy_from_slice(&read_out[..most]);
-                most
+                place.get_mut(..most)?.copy_from_slice(&read_out[..most]);
+                Some(most)
             })
         };
         assert!(push(WIDEST, 900), "as many bytes as were stated");

@@ -150,7 +150,7 @@ impl Forger {
         let row = Equilibrium { settle_us: 1, ..Equilibrium::default() };
         assert!(writer.push(&row, data.len(), |place| {
             place.copy_from_slice(data);
-            data.len()
+            Some(data.len())
         }));
         let head = Equilibria { shot: 4, generation, origin, first: segment, ..Equilibria::default() };
         let message = writer.finish(head).unwrap();

@@ -313,10 +313,10 @@ pub fn equilibrium() -> String {
     for (ordinal, (settle_us, residual_turn, moved_turn)) in heads.into_iter().enumerate() {
         let row = Equilibrium { settle_us, residual_turn, moved_turn, ..Equilibrium::default() };
         let mut coded = [0; 6];
-        let length = read_out::encode(ordinal, 3, |state, index| states[state][index], &mut coded);
+        let length = read_out::encode(ordinal, 3, |state, index| states[state][index], &mut coded).unwrap();
         assert!(writer.push(&row, 6, |place| {
             place.copy_from_slice(&coded);
-            length
+            Some(length)
         }));
         rows.value(&row.flags, format!("segment {}: no flags", ordinal + 1));
         rows.value(&row.settle_us, format!("settled after {settle_us} us"));
