@@ -14,8 +14,10 @@ use tokio::{
 
 use super::{DeviceError, Transport, pump};
 
-/// Messages waiting in either channel.
+/// Messages waiting on their way to the device.
 const QUEUE: usize = 256;
+/// Groups of messages waiting on their way from it.
+const GROUPS: usize = 8;
 
 /// Figures of the link, as of a moment ago.
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,7 +123,8 @@ pub(super) struct NotOpened {
 /// The owner's end of a connection.
 pub(super) struct Connection {
     pub outgoing: mpsc::Sender<Vec<u8>>,
-    pub incoming: mpsc::Receiver<Vec<u8>>,
+    /// What came together.
+    pub incoming: mpsc::Receiver<Vec<Vec<u8>>>,
     pub gauge: Gauge,
     ended: oneshot::Receiver<End>,
     task: tokio::task::JoinHandle<()>,
@@ -132,7 +135,7 @@ impl Connection {
     pub async fn open(transport: Transport, wiring_hash: u64, judge: Judge) -> Result<Self, NotOpened> {
         let place = transport.place.clone();
         let (outgoing, to_device) = mpsc::channel(QUEUE);
-        let (to_owner, incoming) = mpsc::channel(QUEUE);
+        let (to_owner, incoming) = mpsc::channel(GROUPS);
         let (first, opened) = oneshot::channel();
         let (farewell, ended) = oneshot::channel();
         let gauge = Gauge::default();

@@ -40,6 +40,8 @@ const LEAST_PAYLOAD: u16 = 16;
 /// A frame, its header and delimiters included, takes no longer than this on a serial line of 9 600 baud or more. (Only
 /// the two frames of the first exchange are longer, on lines below 20 000 baud.)
 const FRAME_TIME: Duration = Duration::from_millis(50);
+/// Messages handed to the owner at once.
+const GROUP: usize = 64;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
@@ -53,7 +55,7 @@ pub(super) struct Exchange {
 /// The ends of the channels to the owner.
 pub(super) struct Ends {
     pub requests: mpsc::Receiver<Vec<u8>>,
-    pub events: mpsc::Sender<Vec<u8>>,
+    pub events: mpsc::Sender<Vec<Vec<u8>>>,
     pub farewell: oneshot::Sender<End>,
     pub gauge: Gauge,
 }
@@ -237,16 +239,17 @@ impl Pump<'_> {
         &mut self,
         transport: &mut Transport,
         mut to_device: mpsc::Receiver<Vec<u8>>,
-        to_owner: mpsc::Sender<Vec<u8>>,
+        to_owner: mpsc::Sender<Vec<Vec<u8>>>,
     ) -> Cause {
         let mut waiting: Option<Vec<u8>> = None;
         let mut owner_left: Option<Instant> = None;
         loop {
             // First: who gets a message may want to know that the device was heard.
             self.publish();
-            while let (Some(message), Ok(place)) = (self.link.front(), to_owner.try_reserve()) {
-                place.send(message.to_vec());
-                self.link.pop();
+            while self.link.front().is_some()
+                && let Ok(place) = to_owner.try_reserve()
+            {
+                place.send(self.next_group());
             }
             match self.link.state() {
                 State::Connected { .. } => {}
@@ -301,6 +304,18 @@ impl Pump<'_> {
                 return Cause::Broken(reason);
             }
         }
+    }
+
+    /// What has come, together: the owner is woken once for it.
+    fn next_group(&mut self) -> Vec<Vec<u8>> {
+        let mut group = Vec::new();
+        while group.len() < GROUP
+            && let Some(message) = self.link.front()
+        {
+            group.push(message.to_vec());
+            self.link.pop();
+        }
+        group
     }
 
     /// Tells the device and waits until the transport has taken the bytes.

@@ -46,6 +46,8 @@ pub(super) struct Session {
     connection: Connection,
     place: String,
     tag: u16,
+    /// Messages that came together with the last one, not looked at yet.
+    came: VecDeque<Vec<u8>>,
     /// Messages that came while something else was waited for.
     early: VecDeque<Vec<u8>>,
     /// Orders that were sent ahead and not answered yet, in their order: tag, and what was asked.
@@ -70,6 +72,7 @@ impl Session {
             connection,
             place,
             tag: 0,
+            came: VecDeque::new(),
             early: VecDeque::new(),
             ahead: VecDeque::new(),
             spoiled: false,
@@ -84,6 +87,7 @@ impl Session {
     pub fn renew(&mut self, connection: Connection) {
         self.earlier = self.figures();
         self.connection = connection;
+        self.came.clear();
         self.forget();
         (self.went_safe, self.answered) = (false, false);
         self.watch.renew();
@@ -284,11 +288,15 @@ impl Session {
     }
 
     async fn next_message(&mut self, asked: &'static str, wait: Duration) -> Result<Vec<u8>, Trouble> {
+        if let Some(bytes) = self.came.pop_front() {
+            return Ok(bytes);
+        }
         let Connection { incoming, gauge, .. } = &mut self.connection;
         match self.watch.over(gauge, incoming.recv(), Some((asked, wait))).await? {
-            Some(bytes) => {
+            Some(together) => {
                 self.answered = true;
-                Ok(bytes)
+                self.came.extend(together);
+                self.came.pop_front().ok_or_else(|| DeviceError::Protocol { what: "no message came".into() }.into())
             }
             None => Err(self.lost().await),
         }

@@ -88,22 +88,20 @@ impl Outlet for Writer {
 /// Hands everything that can be read from the host of connection `from` to the loop, at this pace if there is one, until
 /// the end of the stream; never more than [`READ_AHEAD`] pieces that the loop has not taken, whatever a host sends.
 pub(super) fn read_all(mut source: impl Read, from: u64, events: &Sender<Event>, pace: Option<Pace>) {
-    match pace {
-        Some(pace) => read_slowly(source, from, events, pace),
-        None => {
-            let (done, taken) = mpsc::channel();
-            for _ in 0..READ_AHEAD {
-                let _ = done.send(());
-            }
-            let mut buffer = vec![0; CHUNK];
-            while taken.recv().is_ok()
-                && let Some(bytes) = read_some(&mut source, &mut buffer)
-            {
-                let bytes = bytes.to_vec();
-                if events.send(Event::Bytes { from, bytes, taken: Some(done.clone()) }).is_err() {
-                    return;
-                }
-            }
+    if let Some(pace) = pace {
+        return read_slowly(source, from, events, pace);
+    }
+    let (done, taken) = mpsc::channel();
+    for _ in 0..READ_AHEAD {
+        let _ = done.send(());
+    }
+    let mut buffer = vec![0; CHUNK];
+    while taken.recv().is_ok()
+        && let Some(bytes) = read_some(&mut source, &mut buffer)
+    {
+        let bytes = bytes.to_vec();
+        if events.send(Event::Bytes { from, bytes, taken: Some(done.clone()) }).is_err() {
+            return;
         }
     }
 }
