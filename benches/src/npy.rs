@@ -33,8 +33,8 @@ impl Element for u32 {
 /// If the number of elements is not the shape's product.
 pub fn write<T: Element>(path: &Path, shape: &[usize], elements: &[T]) -> std::io::Result<()> {
     assert_eq!(shape.iter().product::<usize>(), elements.len(), "one element per place of the shape");
-    let shape = shape.iter().map(|side| format!("{side},")).collect::<String>();
-    let mut header = format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({shape}), }}", T::DESCR);
+    let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let mut header = format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({shape},), }}", T::DESCR);
     let unpadded = 10 + header.len() + 1;
     header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));
     header.push('\n');

@@ -149,5 +149,5 @@ fn the_side_answers_a_script_line_by_line() {
     // Shape and length of what is written: a header of a multiple of 64 bytes, then 8 bytes a number.
     let bytes = std::fs::read(folder.path().join("ours-free.npy")).unwrap();
     assert!(bytes.starts_with(b"\x93NUMPY\x01\x00") && bytes.len() == 128 + 25 * 8, "{}", bytes.len());
-    assert!(String::from_utf8_lossy(&bytes[..128]).contains("'shape': (1,25,)"));
+    assert!(String::from_utf8_lossy(&bytes[..128]).contains("'shape': (1, 25,)"));
 }

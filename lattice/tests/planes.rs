@@ -73,10 +73,10 @@ fn the_initial_scale_counts_what_meets_at_a_coupling() {
     let graph = Graph::new(&geometry).unwrap();
     for (&pair, std) in graph.couplings().iter().zip(coupling_std(&geometry).unwrap()) {
         let meets = match pair {
-            (0, 16) => 1 + 4,         // the input in the corner is in one window, of four inputs
-            (5, 16) => 4 + 4,         // one in the middle is in four
+            (0, 16) => 1 + 4,   // the input in the corner is in one window, of four inputs
+            (5, 16) => 4 + 4,   // one in the middle is in four
             (16, 17 | 19) => 6, // 3 × 2 couplings to the right, 2 × 3 downwards
-            (16, 25) => 2 + 9,        // two outputs, nine hidden sites
+            (16, 25) => 2 + 9,  // two outputs, nine hidden sites
             _ => continue,
         };
         assert_eq!(std, 1.0 / f64::from(meets).sqrt(), "{pair:?}");
