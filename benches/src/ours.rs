@@ -1,21 +1,34 @@
-//! One EP step over a batch with this project's solvers, on one thread: free phase, two nudges, all gradients.
+//! One EP step over a batch with this project's solvers, on one thread: free phase, nudges, all gradients.
 
-use xyloop_lattice::energy::frozen_amplitude;
-use xyloop_lattice::ep::{Contrast, Gradient, Nudging};
-use xyloop_lattice::flow::{self, FlowTolerance};
-use xyloop_lattice::twin::{self, TwinTolerance};
-use xyloop_lattice::{Cost, Ensemble, LANES, LaneReport, Network, Parameters};
+use std::num::NonZeroUsize;
+
+use xyloop_lattice::flow::Flow;
+use xyloop_lattice::step::Nudge;
+use xyloop_lattice::twin::{Twin, TwinTolerance};
+use xyloop_lattice::{Batch, Cost, Follow, LaneReport, Network, Parameters, Solver, Step, step::Outcome};
 
 use crate::workload::{BETA, CLIP, Workload};
 
-/// What a batch is solved with, allocated once.
-#[derive(Debug)]
+/// Residual max |force| at which both sides stop: the peer's limit is 1e-6, and the script checks it.
+const RESIDUAL: f64 = 5e-7;
+
+/// Where the free phase starts.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'s> {
+    /// At these phases, one per sample and site, by the device twin.
+    Cold(&'s [f64]),
+    /// At the free equilibria of the step before, by following them.
+    Warm,
+}
+
+/// What a batch is solved with, allocated once; keeps the free states of its last step.
+#[derive(Debug, Clone)]
 pub struct Ours<'w> {
     workload: &'w Workload,
     network: Network,
-    ensemble: Ensemble,
-    field_x: Vec<f64>,
-    field_y: Vec<f64>,
+    batch: Batch,
+    /// How gradients are made.
+    pub nudge: Nudge,
 }
 
 /// What solving cost.
@@ -25,132 +38,102 @@ pub struct Effort {
     pub passes: u64,
     /// Factorisations, summed over the samples.
     pub factorisations: u64,
-    /// States asked for that are not at rest.
+    /// Samples with a state that is not at rest.
     pub unsettled: usize,
 }
 
-/// One EP step.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// Free equilibria, one phase per sample and site, radians.
-    pub free: Vec<f64>,
-    /// Gradient of the cost wrt all parameters, averaged over the samples.
-    pub gradient: Gradient,
-    /// What it cost.
-    pub effort: Effort,
+impl Effort {
+    /// Of one phase.
+    fn of(reports: &[LaneReport]) -> Self {
+        Self {
+            passes: reports.iter().map(|report| u64::from(report.passes)).sum(),
+            factorisations: reports.iter().map(|report| u64::from(report.factorisations)).sum(),
+            unsettled: reports.iter().filter(|report| !report.at_rest).count(),
+        }
+    }
+}
+
+impl From<&Outcome> for Effort {
+    fn from(outcome: &Outcome) -> Self {
+        let Outcome { passes, factorisations, .. } = *outcome;
+        Self { passes, factorisations, unsettled: outcome.left_out.len() }
+    }
+}
+
+fn twin() -> Twin {
+    Twin(TwinTolerance { residual: RESIDUAL, ..TwinTolerance::default() })
+}
+
+fn follow() -> Follow {
+    Follow { residual: RESIDUAL, last_resort: twin().0, ..Follow::default() }
 }
 
 impl<'w> Ours<'w> {
-    /// Ready to solve a workload.
+    /// Ready to solve a workload, with symmetric nudges.
     pub fn new(workload: &'w Workload) -> Self {
         let network = Network::new(&workload.graph);
-        let ensemble = Ensemble::new(&network);
-        let sites = || vec![0.0; workload.graph.len()];
-        Self { workload, network, ensemble, field_x: sites(), field_y: sites() }
-    }
-
-    /// The free equilibria from these starts (one phase per sample and site), as [`Step::free`].
-    pub fn settle(&mut self, parameters: &Parameters, starts: &[f64]) -> (Vec<f64>, Effort) {
-        let mut effort = Effort::default();
-        let mut free = vec![0.0; starts.len()];
-        self.network.set_couplings(&parameters.couplings);
-        for first in (0..self.workload.batch).step_by(LANES) {
-            let samples = first..self.workload.batch.min(first + LANES);
-            self.load(parameters, starts, &samples);
-            self.advance(samples.len(), &mut effort);
-            self.read(samples, &mut free);
-        }
-        (free, effort)
-    }
-
-    /// One EP step from these starts (one phase per sample and site).
-    pub fn step(&mut self, parameters: &Parameters, starts: &[f64]) -> Step {
-        let graph = &self.workload.graph;
-        let mut effort = Effort::default();
-        let mut free = vec![0.0; starts.len()];
-        let mut contrast = Contrast::zeros(graph);
-        self.network.set_couplings(&parameters.couplings);
-        for first in (0..self.workload.batch).step_by(LANES) {
-            let samples = first..self.workload.batch.min(first + LANES);
-            let live = samples.len();
-            self.load(parameters, starts, &samples);
-            self.advance(live, &mut effort);
-            self.read(samples.clone(), &mut free);
-
-            let sites = graph.len();
-            let at_rest = |sample: usize| &free[sample * sites..(sample + 1) * sites];
-            let mut nudged: [Vec<f64>; 2] = std::array::from_fn(|_| vec![0.0; live * sites]);
-            for (sign, states) in [1.0, -1.0].into_iter().zip(&mut nudged) {
-                for (lane, sample) in samples.clone().enumerate() {
-                    self.nudge(parameters, at_rest(sample), sample, sign);
-                    self.ensemble.set_fields(lane, &self.field_x, &self.field_y);
-                    self.ensemble.set_phases(lane, at_rest(sample));
-                }
-                self.advance(live, &mut effort);
-                for (lane, state) in states.chunks_exact_mut(sites).enumerate() {
-                    self.ensemble.phases(lane, state);
-                }
-            }
-            for (plus, minus) in nudged[0].chunks_exact(sites).zip(nudged[1].chunks_exact(sites)) {
-                contrast.add(graph, plus, minus);
+        let mut batch = Batch::new(&network, workload.batch);
+        for sample in 0..workload.batch {
+            for (input, &clamp) in workload.clamps_of(sample).iter().enumerate() {
+                batch.clamp(sample, input, clamp);
             }
         }
-        Step { free, gradient: contrast.gradient(Nudging::Symmetric { beta: BETA }), effort }
+        Self { workload, network, batch, nudge: Nudge::Symmetric { beta: BETA } }
     }
 
-    /// Equilibria of the flow itself, integrated to 1e-9 rad per step and a residual of 1e-7, of the first samples.
+    /// The free phase alone.
+    pub fn settle(&mut self, parameters: &Parameters, start: Start<'_>) -> Effort {
+        self.load(parameters, start);
+        let solver: &dyn Solver = if matches!(start, Start::Warm) { &follow() } else { &twin() };
+        Effort::of(&self.batch.settle(&self.network, solver, NonZeroUsize::MIN))
+    }
+
+    /// One EP step.
+    pub fn step(&mut self, parameters: &Parameters, start: Start<'_>) -> Outcome {
+        self.load(parameters, start);
+        let step = Step { nudge: self.nudge, cost: Cost::Log, clip: CLIP, follow: follow() };
+        let solver: &dyn Solver = if matches!(start, Start::Warm) { &follow() } else { &twin() };
+        step.run(&self.network, &mut self.batch, solver, &self.workload.targets, NonZeroUsize::MIN)
+    }
+
+    /// Equilibria of the flow itself, integrated to 1e-9 rad per step and a residual of 1e-7, of the first samples: one
+    /// phase per sample and site. Warm steps cannot go on from here.
     pub fn reference(&mut self, parameters: &Parameters, starts: &[f64], samples: usize) -> Vec<f64> {
+        self.load(parameters, Start::Cold(starts));
         let sites = self.workload.graph.len();
-        let mut free = vec![0.0; samples * sites];
-        self.network.set_couplings(&parameters.couplings);
-        for first in (0..samples).step_by(LANES) {
-            let block = first..samples.min(first + LANES);
-            self.load(parameters, starts, &block);
-            let duration = std::array::from_fn(|lane| if lane < block.len() { f64::INFINITY } else { 0.0 });
-            flow::settle(&self.network, &mut self.ensemble, &duration, &[1e-7; LANES], &FlowTolerance::REFERENCE);
-            self.read(block, &mut free);
+        let mut first = Batch::new(&self.network, samples);
+        for sample in 0..samples {
+            first.set_fields(sample, &parameters.field_x, &parameters.field_y);
+            first.set_phases(sample, &starts[sample * sites..(sample + 1) * sites]);
+            for (input, &clamp) in self.workload.clamps_of(sample).iter().enumerate() {
+                first.clamp(sample, input, clamp);
+            }
         }
-        free
+        first.settle(&self.network, &Flow::REFERENCE, NonZeroUsize::MIN);
+        states(&first, sites)
     }
 
-    fn load(&mut self, parameters: &Parameters, starts: &[f64], samples: &std::ops::Range<usize>) {
+    /// The free equilibria of the last phase or step: one phase per sample and site, radians.
+    pub fn free(&self) -> Vec<f64> {
+        states(&self.batch, self.workload.graph.len())
+    }
+
+    fn load(&mut self, parameters: &Parameters, start: Start<'_>) {
         let sites = self.workload.graph.len();
-        for (lane, sample) in samples.clone().enumerate() {
-            self.ensemble.set_fields(lane, &parameters.field_x, &parameters.field_y);
-            self.ensemble.set_phases(lane, &starts[sample * sites..(sample + 1) * sites]);
-            for (input, &clamp) in self.workload.clamps_of(sample).iter().enumerate() {
-                self.ensemble.clamp(lane, input, clamp);
+        self.network.set_couplings(&parameters.couplings);
+        for sample in 0..self.workload.batch {
+            self.batch.set_fields(sample, &parameters.field_x, &parameters.field_y);
+            if let Start::Cold(phases) = start {
+                self.batch.set_phases(sample, &phases[sample * sites..(sample + 1) * sites]);
             }
         }
     }
+}
 
-    fn advance(&mut self, live: usize, effort: &mut Effort) {
-        let duration = std::array::from_fn(|lane| if lane < live { f64::INFINITY } else { 0.0 });
-        let reports = twin::advance(&self.network, &mut self.ensemble, &duration, &TwinTolerance::default());
-        for LaneReport { passes, factorisations, at_rest, .. } in &reports[..live] {
-            effort.passes += u64::from(*passes);
-            effort.factorisations += u64::from(*factorisations);
-            effort.unsettled += usize::from(!at_rest);
-        }
+fn states(batch: &Batch, sites: usize) -> Vec<f64> {
+    let mut states = vec![0.0; batch.len() * sites];
+    for (sample, state) in states.chunks_exact_mut(sites).enumerate() {
+        batch.phases(sample, state);
     }
-
-    fn read(&self, samples: std::ops::Range<usize>, states: &mut [f64]) {
-        let sites = self.workload.graph.len();
-        for (lane, sample) in samples.enumerate() {
-            self.ensemble.phases(lane, &mut states[sample * sites..(sample + 1) * sites]);
-        }
-    }
-
-    /// The fields of one sample with its frozen nudge, into `field_x` and `field_y`.
-    fn nudge(&mut self, parameters: &Parameters, free: &[f64], sample: usize, sign: f64) {
-        self.field_x.copy_from_slice(&parameters.field_x);
-        self.field_y.copy_from_slice(&parameters.field_y);
-        for (&site, &target) in self.workload.graph.outputs().iter().zip(self.workload.targets_of(sample)) {
-            let site = site as usize;
-            let frozen = frozen_amplitude(BETA, free[site], target, CLIP);
-            let field = Cost::Log.nudge_field(sign * frozen.amplitude, target);
-            self.field_x[site] += field[0];
-            self.field_y[site] += field[1];
-        }
-    }
+    states
 }

@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use xyloop_benches::ours::Ours;
+use xyloop_benches::ours::{Ours, Start};
 use xyloop_benches::workload::{MOVE, NAMES, Workload};
 use xyloop_lattice::{Cost, Parameters, energy};
 
@@ -79,33 +79,37 @@ fn a_step_settles_every_sample_and_its_gradient_points_uphill() {
     let mut workload = Workload::named("4nsq-7x9-b12").unwrap();
     let parameters = workload.parameters(0);
     // Targets 0.8 rad from where the outputs are: far from the clip, and a nudge that stays small.
-    let (free, _) = Ours::new(&workload).settle(&parameters, &workload.starts(0));
+    let starts = workload.starts(0);
+    let mut ours = Ours::new(&workload);
+    ours.settle(&parameters, Start::Cold(&starts));
+    let free = ours.free();
     let output = workload.graph.outputs()[0] as usize;
     workload.targets = free.chunks_exact(workload.graph.len()).map(|state| state[output] + 0.8).collect();
     let graph = &workload.graph;
     let mut ours = Ours::new(&workload);
-    let step = ours.step(&parameters, &workload.starts(0));
-    assert_eq!(step.effort.unsettled, 0);
+    let step = ours.step(&parameters, Start::Cold(&starts));
+    assert_eq!((step.counted, step.left_out.len()), (12, 0));
+    let free = ours.free();
     let mut force = vec![0.0; graph.len()];
-    for (sample, state) in step.free.chunks_exact(graph.len()).enumerate() {
+    for (sample, state) in free.chunks_exact(graph.len()).enumerate() {
         energy::force(graph, &parameters, state, &mut force);
         let residual = force.iter().fold(0.0_f64, |largest, f| largest.max(f.abs()));
-        assert!(residual < 1e-9, "sample {sample}: {residual}");
+        assert!(residual < 5e-7, "sample {sample}: {residual}");
         assert_eq!(state[graph.inputs()[1] as usize], workload.clamps_of(sample)[1]);
     }
     // A small step against the gradient lowers the cost of the followed states by its length squared.
     let gradient = &step.gradient;
     let square = [&gradient.couplings, &gradient.field_x, &gradient.field_y].into_iter().flatten();
     let square: f64 = square.map(|g| g * g).sum();
-    let length = 1e-5 / square.sqrt();
+    let length = 1e-3 / square.sqrt();
     let moved = |from: &[f64], by: &[f64]| from.iter().zip(by).map(|(p, g)| p - length * g).collect();
     let down = Parameters {
         couplings: moved(&parameters.couplings, &gradient.couplings),
         field_x: moved(&parameters.field_x, &gradient.field_x),
         field_y: moved(&parameters.field_y, &gradient.field_y),
     };
-    let (free, _) = ours.settle(&down, &step.free);
-    let fell = cost(&workload, &step.free) - cost(&workload, &free);
+    ours.settle(&down, Start::Warm);
+    let fell = cost(&workload, &free) - cost(&workload, &ours.free());
     assert!((fell / (length * square) - 1.0).abs() < 0.01, "fell by {fell}, expected {}", length * square);
 }
 

@@ -7,6 +7,7 @@
 //! | `origin` | free equilibria of step 0 from its cold starts: where warm steps begin; writes `origin.npy` |
 //! | `cold K` | the EP step K from cold starts |
 //! | `warm K` | the EP step K from the free equilibria of step K − 1; K = 1 starts from the origin |
+//! | `nudge symmetric`, `nudge response` | how the gradients of the steps that follow are made |
 //! | `settle-cold K`, `settle-warm K` | the free phase alone; a warm one leaves where warm steps go on |
 //! | `reference K SAMPLES` | free equilibria by the accurate flow; writes `reference.npy` |
 //!
@@ -19,9 +20,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, bail};
 use xyloop_benches::clock::time;
 use xyloop_benches::npy;
-use xyloop_benches::ours::{Effort, Ours};
-use xyloop_benches::workload::Workload;
-use xyloop_lattice::Parameters;
+use xyloop_benches::ours::{Effort, Ours, Start};
+use xyloop_benches::workload::{BETA, Workload};
+use xyloop_lattice::{Parameters, step::Nudge};
 
 fn main() -> Result<()> {
     let mut lines = std::io::stdin().lock().lines();
@@ -86,8 +87,8 @@ struct Side<'w> {
     ours: Ours<'w>,
     parameters: Vec<Parameters>,
     folder: PathBuf,
-    /// The last warm step and its free equilibria.
-    warm: Option<(usize, Vec<f64>)>,
+    /// The step whose free equilibria our batch holds, if warm steps may go on from there.
+    warm: Option<usize>,
 }
 
 impl Side<'_> {
@@ -95,10 +96,18 @@ impl Side<'_> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["origin"] => {
-                let (free, effort) = self.ours.settle(&self.parameters[0], &self.workload.starts(0));
-                self.write("origin", &free)?;
-                self.warm = Some((0, free));
+                let effort = self.ours.settle(&self.parameters[0], Start::Cold(&self.workload.starts(0)));
+                self.write("origin", &self.ours.free())?;
+                self.warm = Some(0);
                 Ok(figures(effort))
+            }
+            ["nudge", "symmetric"] => {
+                self.ours.nudge = Nudge::Symmetric { beta: BETA };
+                Ok(String::new())
+            }
+            ["nudge", "response"] => {
+                self.ours.nudge = Nudge::LinearResponse;
+                Ok(String::new())
             }
             ["reference", step, samples] => {
                 let (step, samples) = (self.step(step)?, samples.parse::<usize>()?.min(self.workload.batch));
@@ -110,22 +119,23 @@ impl Side<'_> {
             [kind @ ("cold" | "warm" | "settle-cold" | "settle-warm"), step] => {
                 let step = self.step(step)?;
                 let warm = kind.ends_with("warm");
-                let starts = if warm { self.warm_start(step)? } else { self.workload.starts(step) };
+                let starts = if warm { Vec::new() } else { self.workload.starts(step) };
+                if warm {
+                    self.check_warm(step)?;
+                }
+                let start = if warm { Start::Warm } else { Start::Cold(&starts) };
                 let parameters = &self.parameters[step];
-                let (free, effort, took) = if kind.starts_with("settle") {
-                    let ((free, effort), took) = time(|| self.ours.settle(parameters, &starts));
-                    (free, effort, took)
+                let (effort, took) = if kind.starts_with("settle") {
+                    time(|| self.ours.settle(parameters, start))
                 } else {
-                    let (done, took) = time(|| self.ours.step(parameters, &starts));
+                    let (done, took) = time(|| self.ours.step(parameters, start));
                     self.write("ours-couplings", &done.gradient.couplings)?;
                     self.write("ours-field_x", &done.gradient.field_x)?;
                     self.write("ours-field_y", &done.gradient.field_y)?;
-                    (done.free, done.effort, took)
+                    (Effort::from(&done), took)
                 };
-                self.write("ours-free", &free)?;
-                if warm {
-                    self.warm = Some((step, free));
-                }
+                self.write("ours-free", &self.ours.free())?;
+                self.warm = warm.then_some(step);
                 Ok(format!("seconds={:.6} cpu={:.6} {}", took.wall, took.cpu, figures(effort)))
             }
             _ => bail!("unknown command `{line}`"),
@@ -138,11 +148,11 @@ impl Side<'_> {
         if step < steps { Ok(step) } else { Err(anyhow!("step {step} of {steps}: load more")) }
     }
 
-    fn warm_start(&self, step: usize) -> Result<Vec<f64>> {
-        match &self.warm {
-            Some((last, free)) if *last + 1 == step => Ok(free.clone()),
-            Some((last, _)) => bail!("warm step {step} after step {last}: they follow one another"),
-            None => bail!("warm step {step} before `origin`"),
+    fn check_warm(&self, step: usize) -> Result<()> {
+        match self.warm {
+            Some(last) if last + 1 == step => Ok(()),
+            Some(last) => bail!("warm step {step} after step {last}: they follow one another"),
+            None => bail!("warm step {step} before `origin`, or after a cold one"),
         }
     }
 

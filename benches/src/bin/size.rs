@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use xyloop_benches::clock::{median, peak_memory, time};
-use xyloop_benches::ours::{Effort, Ours};
+use xyloop_benches::ours::{Effort, Ours, Start};
 use xyloop_benches::workload::Workload;
 
 /// Starts that are settled per line; the middle time is printed.
@@ -60,7 +60,7 @@ fn one(name: &str) -> Result<()> {
     // Long ones once: they are far above the clock's noise.
     for repeat in 0..REPEATS {
         let starts = workload.starts(repeat);
-        let ((_, spent), took) = time(|| ours.settle(&parameters, &starts));
+        let (spent, took) = time(|| ours.settle(&parameters, Start::Cold(&starts)));
         effort = spent;
         seconds.push(took.cpu);
         if took.cpu > 10.0 {

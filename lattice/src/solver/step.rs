@@ -7,7 +7,7 @@
 use std::num::NonZeroUsize;
 
 use super::batch::Batch;
-use super::ensemble::{Ensemble, Rest};
+use super::ensemble::{Ensemble, LaneReport, Rest};
 use super::follow::Follow;
 use super::lanes::{LANES, Lanes};
 use super::network::Network;
@@ -62,6 +62,10 @@ pub struct Outcome {
     pub moved_rad: f64,
     /// Outputs whose 1 + cos Δ was clipped.
     pub clipped: usize,
+    /// Evaluations of all forces, summed over the samples, or what costs as much.
+    pub passes: u64,
+    /// Factorisations, summed over the samples.
+    pub factorisations: u64,
 }
 
 /// A block's share.
@@ -71,6 +75,17 @@ struct Share {
     settled: usize,
     moved_rad: f64,
     clipped: usize,
+    passes: u64,
+    factorisations: u64,
+}
+
+impl Share {
+    fn book(&mut self, reports: &[LaneReport]) {
+        for report in reports {
+            self.passes += u64::from(report.passes);
+            self.factorisations += u64::from(report.factorisations);
+        }
+    }
 }
 
 impl Step {
@@ -92,6 +107,7 @@ impl Step {
         let mut total = Sums::new(network);
         let (mut first, mut left_out, mut counted) = (0, Vec::new(), 0);
         let (mut distance, mut settled, mut moved_rad, mut clipped) = (0.0, 0, 0.0_f64, 0);
+        let (mut passes, mut factorisations) = (0, 0);
         let samples = batch.len();
         batch.each_block(
             threads,
@@ -113,6 +129,8 @@ impl Step {
                 distance += share.distance;
                 settled += share.settled;
                 clipped += share.clipped;
+                passes += share.passes;
+                factorisations += share.factorisations;
                 moved_rad = moved_rad.max(share.moved_rad);
             },
         );
@@ -123,7 +141,8 @@ impl Step {
         };
         let factor = if counted == 0 { 0.0 } else { 1.0 / (divisor * counted as f64) };
         let distance = if settled == 0 { 0.0 } else { distance / settled as f64 };
-        Outcome { gradient: total.gradient(network, factor), counted, left_out, distance, moved_rad, clipped }
+        let gradient = total.gradient(network, factor);
+        Outcome { gradient, counted, left_out, distance, moved_rad, clipped, passes, factorisations }
     }
 
     fn block(
@@ -146,7 +165,9 @@ impl Step {
         let reports = free.settle(network, block, lanes);
         let mut counts: [bool; LANES] = std::array::from_fn(|l| l < count && reports[l].at_rest);
         let outputs = network.outputs.len();
-        let mut share = Share { counts, distance: 0.0, settled: 0, moved_rad: 0.0, clipped: 0 };
+        let mut share =
+            Share { counts, distance: 0.0, settled: 0, moved_rad: 0.0, clipped: 0, passes: 0, factorisations: 0 };
+        share.book(&reports[..count]);
         for l in (0..count).filter(|&l| counts[l]) {
             share.settled += 1;
             for (&output, target) in network.outputs.iter().zip(&targets[l * outputs..]) {
@@ -186,6 +207,7 @@ impl Step {
                 }
             }
             let reports = self.follow.settle(network, block, lanes);
+            share.book(&reports[..used]);
             for l in 0..used {
                 counts[l % count] &= reports[l].at_rest;
                 share.moved_rad = share.moved_rad.max(moved(&block.phase, &scratch.free, l));
@@ -236,6 +258,8 @@ impl Step {
         let bytes = self.follow.last_resort.max_factor_bytes;
         let response = response::respond(network, block, *counts, &drive, bytes);
         for l in 0..LANES {
+            share.passes += u64::from(response.passes[l]);
+            share.factorisations += u64::from(counts[l]);
             counts[l] &= response.is_found(l);
         }
         scratch.sums.add_response(block, network, &response, *counts);
