@@ -51,6 +51,18 @@ impl Envelope {
         self.first.iter().enumerate().map(|(pair, first)| (2 * pair + 2 - first).pow(2)).sum()
     }
 
+    /// Operations of a factorisation in one lane, exactly: two per multiply-add of the inner products.
+    pub(crate) fn operations(&self) -> u64 {
+        let mut multiply_adds = 0;
+        for (i, &first) in self.first.iter().enumerate() {
+            for j in first / 2..i {
+                multiply_adds += 4 * (2 * j - first.max(self.first[j]));
+            }
+            multiply_adds += 3 * (2 * i - first);
+        }
+        2 * multiply_adds as u64
+    }
+
     /// Rows including padding.
     pub(crate) fn padded(&self) -> usize {
         2 * self.first.len()
@@ -69,6 +81,8 @@ pub(crate) struct Assemble<'a> {
     pub(crate) row_start: &'a [usize],
     pub(crate) column: &'a [u32],
     pub(crate) weight: &'a [f64],
+    /// Of couplings that differ in their two directions the mean makes the symmetric part.
+    pub(crate) mean_weight: &'a [f64],
     pub(crate) at: &'a [SinCos],
     pub(crate) field_x: &'a [Lanes],
     pub(crate) field_y: &'a [Lanes],
@@ -95,15 +109,10 @@ impl Kernel for Assemble<'_> {
                 let (sin_j, cos_j) = (V::load(&self.at[j].sin), V::load(&self.at[j].cos));
                 a = V::splat(w).mul_add(cos_j, a);
                 b = V::splat(w).mul_add(sin_j, b);
-                // Each direction of a coupling contributes half: directed couplings give the symmetric part.
-                let half = V::splat(-0.5 * w) * (cos * cos_j + sin * sin_j);
-                let slot = if j < i {
-                    &mut self.tiles[base + j - first][r]
-                } else {
-                    let other = j / 2;
-                    &mut self.tiles[envelope.start[other] + i - envelope.first[other]][j % 2]
-                };
-                (V::load(slot) + half).store(slot);
+                if j < i {
+                    let cosine = cos.mul_add(cos_j, sin * sin_j);
+                    (V::splat(-self.mean_weight[entry]) * cosine).store(&mut self.tiles[base + j - first][r]);
+                }
             }
             cos.mul_add(a, sin.mul_add(b, V::load(&self.shift))).store(&mut self.tiles[base + i - first][r]);
         }
@@ -128,65 +137,152 @@ impl Kernel for Factor<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) -> (Lanes, Lanes) {
         let envelope = self.envelope;
-        let one = V::splat(1.0);
-        let (mut smallest, mut largest) = (V::splat(f64::INFINITY), V::splat(0.0));
-        let mut check = V::splat(0.0);
-        for i in 0..envelope.first.len() {
-            let first = envelope.first[i];
+        let mut pivots = Pivots { smallest: V::splat(f64::INFINITY), largest: V::splat(0.0), check: V::splat(0.0) };
+        let pairs = envelope.first.len();
+        let mut i = 0;
+        while i < pairs {
             let (done, rest) = self.tiles.split_at_mut(envelope.start[i]);
-            let mine = &mut rest[..2 * i + 2 - first];
-            for j in first / 2..i {
-                let other_first = envelope.first[j];
-                let other = envelope.pair(done, j);
-                let width = 2 * j - first.max(other_first);
-                let (at_mine, at_other) = (2 * j - first, 2 * j - other_first);
-                // Written out: a closure would not be compiled for the instruction set.
-                let (tile, next) = (&mine[at_mine], &mine[at_mine + 1]);
-                let mut sum = [[V::load(&tile[0]), V::load(&tile[1])], [V::load(&next[0]), V::load(&next[1])]];
-                let left = &mine[at_mine - width..at_mine];
-                let right = &other[at_other - width..at_other];
-                for (x, y) in left.iter().zip(right) {
-                    let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
-                    let (y0, y1) = (V::load(&y[0]), V::load(&y[1]));
-                    sum[0][0] = x0.mul_sub_from(y0, sum[0][0]);
-                    sum[0][1] = x1.mul_sub_from(y0, sum[0][1]);
-                    sum[1][0] = x0.mul_sub_from(y1, sum[1][0]);
-                    sum[1][1] = x1.mul_sub_from(y1, sum[1][1]);
-                }
-                let inverse = [V::load(&other[at_other][0]), V::load(&other[at_other + 1][1])];
-                let below = V::load(&other[at_other][1]);
-                for r in 0..2 {
-                    let x = sum[0][r] * inverse[0];
-                    x.store(&mut mine[at_mine][r]);
-                    (x.mul_sub_from(below, sum[1][r]) * inverse[1]).store(&mut mine[at_mine + 1][r]);
+            let (upper, rest) = rest.split_at_mut(envelope.start[i + 1] - envelope.start[i]);
+            // Where there are registers enough, two pairs go together: what lies above is then read once for both.
+            let together = V::WIDE && i + 1 < pairs;
+            let lower = if together { &mut rest[..envelope.start[i + 2] - envelope.start[i + 1]] } else { &mut [] };
+            let (first, next) = (envelope.first[i], if together { envelope.first[i + 1] } else { 2 * i });
+            for j in first.min(next) / 2..i {
+                let above = Above { tiles: envelope.pair(done, j), first: envelope.first[j], pair: j };
+                if 2 * j < next {
+                    above.eliminate::<V>(upper, first);
+                } else if 2 * j < first {
+                    above.eliminate::<V>(lower, next);
+                } else {
+                    above.eliminate_both::<V>(upper, first, lower, next);
                 }
             }
-            let diagonal = 2 * i - first;
-            let mut pivot = V::load(&mine[diagonal][0]);
-            let mut below = V::load(&mine[diagonal][1]);
-            let mut second = V::load(&mine[diagonal + 1][1]);
-            for x in &mine[..diagonal] {
-                let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
-                pivot = x0.mul_sub_from(x0, pivot);
-                below = x0.mul_sub_from(x1, below);
-                second = x1.mul_sub_from(x1, second);
+            pivots.finish(upper);
+            if together {
+                if next <= 2 * i {
+                    Above { tiles: upper, first, pair: i }.eliminate::<V>(lower, next);
+                }
+                pivots.finish(lower);
             }
-            let inverse = one / pivot.sqrt();
-            below = below * inverse;
-            second = below.mul_sub_from(below, second);
-            smallest = smallest.min(pivot).min(second);
-            largest = largest.max(pivot).max(second);
-            check = check + (pivot + second);
-            inverse.store(&mut mine[diagonal][0]);
-            below.store(&mut mine[diagonal][1]);
-            mine[diagonal + 1][0] = Lanes::ZERO;
-            (one / second.sqrt()).store(&mut mine[diagonal + 1][1]);
+            i += if together { 2 } else { 1 };
         }
+        let Pivots { smallest, largest, check } = pivots;
         // The minimum drops a NaN; the sum keeps it.
         let mut out = (Lanes::ZERO, Lanes::ZERO);
         (smallest + check * V::splat(0.0)).store(&mut out.0);
         largest.store(&mut out.1);
         out
+    }
+}
+
+/// A finished pair of rows, above those that are being worked on.
+struct Above<'a> {
+    tiles: &'a [Tile],
+    first: usize,
+    pair: usize,
+}
+
+/// The 2 × 2 sums of one pair of rows against another.
+type Square<V> = [[V; 2]; 2];
+
+impl Above<'_> {
+    /// Computes the two columns of this pair in a pair of rows that starts at column `first`.
+    #[inline(always)]
+    fn eliminate<V: Vector>(&self, mine: &mut [Tile], first: usize) {
+        let mut sum = self.begin::<V>(mine, first);
+        self.accumulate(mine, first, first.max(self.first), 2 * self.pair, &mut sum);
+        self.end(mine, first, sum);
+    }
+
+    /// As [`eliminate`](Self::eliminate) in two pairs of rows, with the same operations in the same order for each.
+    #[inline(always)]
+    fn eliminate_both<V: Vector>(&self, mine: &mut [Tile], first: usize, next: &mut [Tile], next_first: usize) {
+        let (mut sum, mut next_sum) = (self.begin::<V>(mine, first), self.begin::<V>(next, next_first));
+        let (low, next_low) = (first.max(self.first), next_first.max(self.first));
+        let (end, common) = (2 * self.pair, low.max(next_low));
+        self.accumulate(mine, first, low, common, &mut sum);
+        self.accumulate(next, next_first, next_low, common, &mut next_sum);
+        let rows = mine[common - first..end - first].iter().zip(&next[common - next_first..end - next_first]);
+        for ((x, z), y) in rows.zip(&self.tiles[common - self.first..]) {
+            let (x0, x1, z0, z1) = (V::load(&x[0]), V::load(&x[1]), V::load(&z[0]), V::load(&z[1]));
+            let (y0, y1) = (V::load(&y[0]), V::load(&y[1]));
+            subtract(&mut sum, [x0, x1], [y0, y1]);
+            subtract(&mut next_sum, [z0, z1], [y0, y1]);
+        }
+        self.end(mine, first, sum);
+        self.end(next, next_first, next_sum);
+    }
+
+    #[inline(always)]
+    fn begin<V: Vector>(&self, mine: &[Tile], first: usize) -> Square<V> {
+        let at = 2 * self.pair - first;
+        // Written out: a closure would not be compiled for the instruction set.
+        let (tile, next) = (&mine[at], &mine[at + 1]);
+        [[V::load(&tile[0]), V::load(&tile[1])], [V::load(&next[0]), V::load(&next[1])]]
+    }
+
+    /// Subtracts the products of the columns `from .. to`.
+    #[inline(always)]
+    fn accumulate<V: Vector>(&self, mine: &[Tile], first: usize, from: usize, to: usize, sum: &mut Square<V>) {
+        let (left, right) = (&mine[from - first..to - first], &self.tiles[from - self.first..to - self.first]);
+        for (x, y) in left.iter().zip(right) {
+            subtract(sum, [V::load(&x[0]), V::load(&x[1])], [V::load(&y[0]), V::load(&y[1])]);
+        }
+    }
+
+    #[inline(always)]
+    fn end<V: Vector>(&self, mine: &mut [Tile], first: usize, sum: Square<V>) {
+        let (at, own) = (2 * self.pair - first, 2 * self.pair - self.first);
+        let (inverse, next) = (V::load(&self.tiles[own][0]), V::load(&self.tiles[own + 1][1]));
+        let below = V::load(&self.tiles[own][1]);
+        for r in 0..2 {
+            let x = sum[0][r] * inverse;
+            x.store(&mut mine[at][r]);
+            (x.mul_sub_from(below, sum[1][r]) * next).store(&mut mine[at + 1][r]);
+        }
+    }
+}
+
+#[inline(always)]
+fn subtract<V: Vector>(sum: &mut Square<V>, x: [V; 2], y: [V; 2]) {
+    sum[0][0] = x[0].mul_sub_from(y[0], sum[0][0]);
+    sum[0][1] = x[1].mul_sub_from(y[0], sum[0][1]);
+    sum[1][0] = x[0].mul_sub_from(y[1], sum[1][0]);
+    sum[1][1] = x[1].mul_sub_from(y[1], sum[1][1]);
+}
+
+/// What the pivots were so far.
+struct Pivots<V> {
+    smallest: V,
+    largest: V,
+    check: V,
+}
+
+impl<V: Vector> Pivots<V> {
+    /// Factors the diagonal square of a pair of rows whose other columns are done.
+    #[inline(always)]
+    fn finish(&mut self, mine: &mut [Tile]) {
+        let diagonal = mine.len() - 2;
+        let one = V::splat(1.0);
+        let mut pivot = V::load(&mine[diagonal][0]);
+        let mut below = V::load(&mine[diagonal][1]);
+        let mut second = V::load(&mine[diagonal + 1][1]);
+        for x in &mine[..diagonal] {
+            let (x0, x1) = (V::load(&x[0]), V::load(&x[1]));
+            pivot = x0.mul_sub_from(x0, pivot);
+            below = x0.mul_sub_from(x1, below);
+            second = x1.mul_sub_from(x1, second);
+        }
+        let inverse = one / pivot.sqrt();
+        below = below * inverse;
+        second = below.mul_sub_from(below, second);
+        self.smallest = self.smallest.min(pivot).min(second);
+        self.largest = self.largest.max(pivot).max(second);
+        self.check = self.check + (pivot + second);
+        inverse.store(&mut mine[diagonal][0]);
+        below.store(&mut mine[diagonal][1]);
+        mine[diagonal + 1][0] = Lanes::ZERO;
+        (one / second.sqrt()).store(&mut mine[diagonal + 1][1]);
     }
 }
 
@@ -322,6 +418,7 @@ mod tests {
                     row_start: &network.row_start,
                     column: &network.column,
                     weight: &network.weight,
+                    mean_weight: &network.mean_weight,
                     at: &at,
                     field_x: &field_x,
                     field_y: &field_y,

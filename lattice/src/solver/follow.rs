@@ -17,7 +17,7 @@ use super::{Solver, forever, twin};
 pub struct Follow {
     /// Residual max |force| of an equilibrium (1e-10).
     pub residual: f64,
-    /// A chord iteration must leave at most this part of the residual, or the lane is factored anew (0.3).
+    /// A chord iteration must leave at most this part of the residual, or the lane is factored anew (0.1).
     pub chord_gain: f64,
     /// Longest single move of any site, radians (0.6).
     pub max_move_rad: f64,
@@ -28,7 +28,7 @@ pub struct Follow {
 impl Default for Follow {
     fn default() -> Self {
         let last_resort = TwinTolerance::default();
-        Self { residual: last_resort.residual, chord_gain: 0.3, max_move_rad: 0.6, last_resort }
+        Self { residual: last_resort.residual, chord_gain: 0.1, max_move_rad: 0.6, last_resort }
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn take(
                 row_start: &network.row_start,
                 column: &network.column,
                 weight: &network.weight,
+                mean_weight: &network.mean_weight,
                 at: &work.phasors,
                 field_x: static_x,
                 field_y: static_y,

@@ -18,6 +18,7 @@ pub mod batch;
 pub mod diffuse;
 pub mod flow;
 pub mod follow;
+pub mod measure;
 pub mod relax;
 pub mod response;
 pub mod step;

@@ -11,6 +11,8 @@ use std::ops::{Add, Div, Mul, Sub};
 pub(crate) trait Vector:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
+    /// Whether there are registers for more than about eight values at once. No result depends on it.
+    const WIDE: bool = false;
     /// From memory.
     fn load(from: &Lanes) -> Self;
     /// To memory.

@@ -164,6 +164,7 @@ impl Vector for Avx2 {
 }
 
 impl Vector for Avx512 {
+    const WIDE: bool = true;
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: see the module's documentation.
