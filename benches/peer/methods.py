@@ -1,8 +1,8 @@
 """An Equilibrium-Propagation step in JAX, as a competent user of the authors' stack (JAX, diffrax) would write it.
 
-All functions work on the free sites of a whole batch: phases [batch, free sites], fields with the clamped sites folded
-in. A *form* says how the force is summed, a *method* how an equilibrium is found. Every method ends where max|force| <
-STOP; what did not get there is counted by the caller, with an independent force.
+All functions work on the free sites, with the clamped ones folded into fields. A *form* says how the force is summed, a
+*way* finds an equilibrium of one sample, a *method* those of the batch, free and nudged. A way ends where max|force| <
+STOP; what did not get there goes another way, and what never did is counted by the caller, with an independent force.
 """
 
 import diffrax
@@ -77,25 +77,29 @@ class Problem:
 
         def force(phi, weights, field_x, field_y):
             sin, cos = jnp.sin(phi), jnp.cos(phi)
-            return cos * (product(weights, sin) + field_y) - sin * (product(weights, cos) + field_x)
+            of_sin, of_cos = product(weights, jnp.stack([sin, cos]))
+            return cos * (of_sin + field_y) - sin * (of_cos + field_x)
 
         return force
 
     def product(self, form):
-        """W v for one sample."""
+        """W v for two vectors [2, free sites] of one sample at once: the couplings are read once for both."""
         if form == "dense":
-            return lambda weights, v: weights @ v
+            return lambda weights, v: v @ weights
         if form == "gather":
-            return lambda weights, v: (weights * v[self.table]).sum(-1)
-        return lambda weights, v: jax.ops.segment_sum(
-            weights * v[self.source], self.to, len(self.free), indices_are_sorted=True
-        )
+            return lambda weights, v: (weights * v[:, self.table]).sum(-1)
+        count = len(self.free)
+        one = lambda terms: jax.ops.segment_sum(terms, self.to, count, indices_are_sorted=True)
+        return lambda weights, v: jax.vmap(one)(weights * v[:, self.source])
 
 
 def residual(force):
     """max |force|, +inf if anything is not finite."""
     largest = jnp.max(jnp.abs(force))
     return jnp.where(jnp.isfinite(largest), largest, jnp.inf)
+
+
+# Ways to an equilibrium of one sample: functions of (phi, weights, field_x, field_y).
 
 
 def flow(problem, form, rtol, atol, stop, max_steps=20_000, time=jnp.inf):
@@ -121,60 +125,71 @@ def flow(problem, form, rtol, atol, stop, max_steps=20_000, time=jnp.inf):
         )
         return solution.ys[0]
 
-    return jax.vmap(one, in_axes=(0, None, 0, 0))
+    return one
+
+
+def iterated(force, move, most):
+    """phi + move(phi, force, …) until max|force| < STOP, at most `most` times."""
+
+    def one(phi, weights, field_x, field_y):
+        arguments = (weights, field_x, field_y)
+
+        def step(state):
+            phi, f, count = state
+            phi = phi + move(phi, f, *arguments)
+            return phi, force(phi, *arguments), count + 1
+
+        def going(state):
+            r = residual(state[1])
+            return (r >= STOP) & jnp.isfinite(r) & (state[2] < most)
+
+        return jax.lax.while_loop(going, step, (phi, force(phi, *arguments), 0))[0]
+
+    return one
 
 
 def hessian(phi, matrix, field_x, field_y):
-    """d2E/dphi2 of one sample, dense."""
+    """d2E/dphi2, dense."""
     sin, cos = jnp.sin(phi), jnp.cos(phi)
     diagonal = cos * (matrix @ cos + field_x) + sin * (matrix @ sin + field_y)
     return jnp.diag(diagonal) - matrix * (cos[:, None] * cos + sin[:, None] * sin)
 
 
-def newton(problem, shift, each, most=30):
-    """Newton by Cholesky on H + shift max|force| I (shift 0: plain). `each`: sample by sample (lax.map) or all in step."""
-    force = problem.force("dense")
+def newton(problem, shift, most=15):
+    """Newton by Cholesky on H + shift max|force| I (shift 0: plain)."""
 
-    def one(phi, matrix, field_x, field_y):
-        def step(state):
-            phi, f, count = state
-            damped = hessian(phi, matrix, field_x, field_y) + shift * residual(f) * jnp.eye(len(phi))
-            phi = phi + jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(damped), True), f)
-            return phi, force(phi, matrix, field_x, field_y), count + 1
+    def move(phi, f, matrix, field_x, field_y):
+        damped = hessian(phi, matrix, field_x, field_y) + shift * residual(f) * jnp.eye(len(phi))
+        return jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(damped), True), f)
 
-        def going(state):
-            r = residual(state[1])
-            return (r >= STOP) & jnp.isfinite(r) & (state[2] < most)
-
-        return jax.lax.while_loop(going, step, (phi, force(phi, matrix, field_x, field_y), 0))[0]
-
-    return over_batch(one, each)
+    return iterated(problem.force("dense"), move, most)
 
 
-def newton_cg(problem, form, shift, each, most=30):
+def newton_cg(problem, form, shift, most=15):
     """Matrix-free Newton: the same damped equations by conjugate gradients with the diagonal as preconditioner."""
-    force, product = problem.force(form), problem.product(form)
+    product = problem.product(form)
 
-    def one(phi, weights, field_x, field_y):
-        def step(state):
-            phi, f, count = state
-            sin, cos = jnp.sin(phi), jnp.cos(phi)
-            size = residual(f)
-            diagonal = cos * (product(weights, cos) + field_x) + sin * (product(weights, sin) + field_y) + shift * size
-            times = lambda v: diagonal * v - cos * product(weights, cos * v) - sin * product(weights, sin * v)
-            scale = jnp.maximum(jnp.abs(diagonal), 1e-3)
-            accuracy = jnp.clip(size, 1e-4, 0.1)
-            move, _ = jax.scipy.sparse.linalg.cg(times, f, tol=accuracy, maxiter=200, M=lambda v: v / scale)
-            phi = phi + move * jnp.minimum(1.0, 0.3 / jnp.max(jnp.abs(move)))
-            return phi, force(phi, weights, field_x, field_y), count + 1
+    def move(phi, f, weights, field_x, field_y):
+        sin, cos = jnp.sin(phi), jnp.cos(phi)
+        of_sin, of_cos = product(weights, jnp.stack([sin, cos]))
+        size = residual(f)
+        diagonal = cos * (of_cos + field_x) + sin * (of_sin + field_y) + shift * size
 
-        def going(state):
-            r = residual(state[1])
-            return (r >= STOP) & jnp.isfinite(r) & (state[2] < most)
+        def times(v):
+            of_sin, of_cos = product(weights, jnp.stack([sin * v, cos * v]))
+            return diagonal * v - cos * of_cos - sin * of_sin
 
-        return jax.lax.while_loop(going, step, (phi, force(phi, weights, field_x, field_y), 0))[0]
+        scale = jnp.maximum(jnp.abs(diagonal), 1e-3)
+        accuracy = jnp.clip(size, 1e-4, 0.1)
+        move, _ = jax.scipy.sparse.linalg.cg(times, f, tol=accuracy, maxiter=200, M=lambda v: v / scale)
+        return move * jnp.minimum(1.0, 0.3 / jnp.max(jnp.abs(move)))
 
-    return over_batch(one, each)
+    return iterated(problem.force(form), move, most)
+
+
+def then(first, second):
+    """One after the other."""
+    return lambda phi, *arguments: second(first(phi, *arguments), *arguments)
 
 
 def chord_pair(problem, most=40):
@@ -183,120 +198,108 @@ def chord_pair(problem, most=40):
 
     def one(free, matrix, field_x, field_y, nudge_x, nudge_y):
         factor = jnp.linalg.cholesky(hessian(free, matrix, field_x, field_y))
+        chord = iterated(force, lambda phi, f, *_: jax.scipy.linalg.cho_solve((factor, True), f), most)
+        fields = lambda sign: (field_x + sign * nudge_x, field_y + sign * nudge_y)
+        return chord(free, matrix, *fields(1.0)), chord(free, matrix, *fields(-1.0))
 
-        def solve(sign):
-            fields = (field_x + sign * nudge_x, field_y + sign * nudge_y)
-
-            def step(state):
-                phi, f, count = state
-                phi = phi + jax.scipy.linalg.cho_solve((factor, True), f)
-                return phi, force(phi, matrix, *fields), count + 1
-
-            def going(state):
-                r = residual(state[1])
-                return (r >= STOP) & (r < 10.0) & (state[2] < most)
-
-            return jax.lax.while_loop(going, step, (free, force(free, matrix, *fields), 0))[0]
-
-        return solve(1.0), solve(-1.0)
-
-    def batch(free, matrix, field_x, field_y, nudge_x, nudge_y):
-        samples = (free, field_x, field_y, nudge_x, nudge_y)
-        return jax.lax.map(lambda s: one(s[0], matrix, *s[1:]), samples)
+    def batch(free, matrix, *fields):
+        return jax.lax.map(lambda sample: one(sample[0], matrix, *sample[1:]), (free, *fields))
 
     return batch
 
 
-def over_batch(one, each):
-    """A function of one sample over the batch."""
-    if each:
-        return lambda phi, weights, x, y: jax.lax.map(lambda s: one(s[0], weights, s[1], s[2]), (phi, x, y))
-    return jax.vmap(one, in_axes=(0, None, 0, 0))
+# From one sample to the batch.
 
 
-def with_fallback(problem, form, fast, safe):
-    """`fast`, and `safe` from the start for those samples that did not arrive."""
-    force = jax.vmap(problem.force(form), in_axes=(0, None, 0, 0))
+def rescued(problem, form, tried, ways, start, weights, field_x, field_y):
+    """What was tried where it arrived; elsewhere the first of the other ways from `start` that arrives, sample by sample."""
+    force = problem.force(form)
+
+    def one(sample):
+        result, start, x, y = sample
+        for way in ways:
+            arrived = residual(force(result, weights, x, y)) < STOP
+            result = jax.lax.cond(arrived, lambda: result, lambda: way(start, weights, x, y))
+        return result
+
+    return jax.lax.map(one, (tried, start, field_x, field_y))
+
+
+def over_batch(problem, form, ways, each):
+    """The first way for every sample, one by one (`each`) or all in step; the others for those that did not arrive."""
+    step = jax.vmap(ways[0], in_axes=(0, None, 0, 0))
 
     def batch(phi, weights, field_x, field_y):
-        tried = fast(phi, weights, field_x, field_y)
-        arrived = jax.vmap(residual)(force(tried, weights, field_x, field_y)) < STOP
-        start = jnp.where(arrived[:, None], tried, phi)
-        return jax.lax.cond(
-            jnp.all(arrived), lambda: tried, lambda: jnp.where(arrived[:, None], tried, safe(start, weights, field_x, field_y))
-        )
+        if each:
+            tried = jax.lax.map(lambda s: ways[0](s[0], weights, s[1], s[2]), (phi, field_x, field_y))
+        else:
+            tried = step(phi, weights, field_x, field_y)
+        return rescued(problem, form, tried, ways[1:], phi, weights, field_x, field_y)
 
     return batch
-
-
-def flow_then(problem, form, tol, finish):
-    """The flow down to SWITCH, then `finish`; samples it does not finish go on by the flow for two more digits first.
-
-    Tsit5's residual stops falling at some tens of `tol`, so the tail has a tolerance that gets below its end.
-    """
-    first = flow(problem, form, tol, tol, SWITCH, max_steps=2_000)
-    tail = flow(problem, form, 1e-8, 1e-8, 0.01 * SWITCH, max_steps=4_000)
-
-    def batch(phi, weights, field_x, field_y):
-        return finish(first(phi, weights, field_x, field_y), weights, field_x, field_y)
-
-    def longer(phi, weights, field_x, field_y):
-        return finish(tail(phi, weights, field_x, field_y), weights, field_x, field_y)
-
-    return with_fallback(problem, form, batch, longer)
 
 
 class Method:
-    """A named way to the free equilibria and to the nudged ones."""
+    """A named way to the free equilibria and to the nudged ones, with what rescues samples that do not arrive."""
 
-    def __init__(self, name, form, free, nudged=None, pair=None):
-        self.name, self.form, self.free, self.nudged, self.pair = name, form, free, nudged or free, pair
+    def __init__(self, name, form, free, nudged, rescue=(), pair=None):
+        self.name, self.form, self.free, self.nudged, self.rescue, self.pair = name, form, free, nudged, rescue, pair
 
 
-def cold_methods(problem, form, each, tols, pure_tols):
+def ways_by_flow(problem, form, tol, finish):
+    """The flow down to SWITCH, then `finish`; if that fails, two more digits by the flow first, at a tolerance that allows
+    it: Tsit5's residual stops falling at some tens of its tolerance."""
+    first = flow(problem, form, tol, tol, SWITCH, max_steps=2_000)
+    longer = flow(problem, form, 1e-8, 1e-8, 0.01 * SWITCH, max_steps=6_000)
+    return then(first, finish), then(longer, finish)
+
+
+def cold_methods(problem, form, tols, pure_tols):
     """Ways from fresh phases that may be faithful to the flow."""
-    plain = {"Newton-CG": newton_cg(problem, form, 0.0, False), "Newton": newton(problem, 0.0, each)}
-    damped = {"Newton-CG": newton_cg(problem, form, SHIFT, False), "Newton": newton(problem, SHIFT, each)}
+    plain = {"Newton-CG": newton_cg(problem, form, 0.0), "Newton": newton(problem, 0.0)}
+    damped = {"Newton-CG": newton_cg(problem, form, SHIFT), "Newton": newton(problem, SHIFT)}
     for tol in tols:
         for label, finish in plain.items():
-            safe = flow_then(problem, form, tol, finish)
-            nudged = with_fallback(problem, form, damped[label], safe)
-            yield Method(f"Tsit5 {tol:.0e} + {label}", form, safe, nudged)
+            ways = ways_by_flow(problem, form, tol, finish)
+            for each, how in ((False, ""), (True, ", one by one")):
+                free = over_batch(problem, form, ways, each)
+                nudged = over_batch(problem, form, (damped[label], *ways), each)
+                yield Method(f"Tsit5 {tol:.0e} + {label}{how}", form, free, nudged)
     # What the authors' code runs: a fixed time, settled or not.
-    yield Method("as published: T = 100", form, flow(problem, form, 1e-3, 1e-6, 0.0, time=100.0))
+    published = jax.vmap(flow(problem, form, 1e-3, 1e-6, 0.0, time=100.0), in_axes=(0, None, 0, 0))
+    yield Method("as published: T = 100", form, published, published)
     for tol in pure_tols:
-        yield Method(f"Tsit5 {tol:.0e}", form, flow(problem, form, tol, tol, STOP))
+        pure = jax.vmap(flow(problem, form, tol, tol, STOP), in_axes=(0, None, 0, 0))
+        yield Method(f"Tsit5 {tol:.0e}", form, pure, pure)
 
 
-def warm_methods(problem, form, each, tol):
+def warm_methods(problem, form, tol):
     """Ways from an equilibrium nearby."""
-    cg, dense = newton_cg(problem, form, SHIFT, False), newton(problem, SHIFT, each)
-    safe_cg = flow_then(problem, form, tol, newton_cg(problem, form, 0.0, False))
-    safe = flow_then(problem, form, tol, newton(problem, 0.0, each))
-    fast_cg, fast = with_fallback(problem, form, cg, safe_cg), with_fallback(problem, form, dense, safe)
+    rescue = ways_by_flow(problem, form, tol, newton_cg(problem, form, 0.0))
     pair = chord_pair(problem)
-    yield Method("Newton-CG", form, fast_cg)
-    yield Method("Newton", form, fast)
-    yield Method("Newton-CG; chord nudges", form, fast_cg, pair=pair)
-    yield Method("Newton; chord nudges", form, fast, pair=pair)
-    yield Method(f"Tsit5 {tol:.0e} + Newton-CG", form, safe_cg, fast_cg)
+    for label, way in (("Newton-CG", newton_cg(problem, form, SHIFT)), ("Newton", newton(problem, SHIFT))):
+        for each, how in ((False, ""), (True, ", one by one")):
+            batch = over_batch(problem, form, (way, *rescue), each)
+            yield Method(label + how, form, batch, batch)
+            if each:
+                yield Method(f"{label}{how}; chord nudges", form, batch, batch, rescue, pair)
+    pure = jax.vmap(flow(problem, form, 1e-8, 1e-8, STOP), in_axes=(0, None, 0, 0))
+    yield Method("Tsit5 1e-08", form, pure, pure)
+    cg = over_batch(problem, form, (newton_cg(problem, form, SHIFT), *rescue), True)
+    yield Method(f"Tsit5 {tol:.0e} + Newton-CG, one by one", form, over_batch(problem, form, rescue, True), cg)
 
 
 def ep_step(problem, method, beta, clip):
     """One compiled EP step: free phase, two nudges (log cost, amplitude frozen at the free state), all gradients."""
-    force = jax.vmap(problem.force(method.form), in_axes=(0, None, 0, 0))
-
     def nudges(free, weights, x, y, dx, dy):
+        fields = [(x + dx, y + dy), (x - dx, y - dy)]
         if method.pair is None:
-            return method.nudged(free, weights, x + dx, y + dy), method.nudged(free, weights, x - dx, y - dy)
-        states = []
-        for sign, tried in zip((1.0, -1.0), method.pair(free, weights, x, y, dx, dy)):
-            fields = (x + sign * dx, y + sign * dy)
-            arrived = jax.vmap(residual)(force(tried, weights, *fields)) < STOP
-            start = jnp.where(arrived[:, None], tried, free)
-            finish = lambda: jnp.where(arrived[:, None], tried, method.nudged(start, weights, *fields))
-            states.append(jax.lax.cond(jnp.all(arrived), lambda: tried, finish))
-        return states
+            return [method.nudged(free, weights, *field) for field in fields]
+        tried = method.pair(free, weights, x, y, dx, dy)
+        return [
+            rescued(problem, method.form, state, method.rescue, free, weights, *field)
+            for state, field in zip(tried, fields)
+        ]
 
     @jax.jit
     def step(starts, couplings, field_x, field_y, clamps, targets):

@@ -16,7 +16,6 @@ use xyloop_protocol::{
 };
 
 /// Sums in a piece: as many as a message of this device takes as words.
-const PIECE: usize = 225;
 const SHOTS: u64 = 16;
 const STEPS: usize = 20;
 /// Steps after which the first basin changes are over.
@@ -78,18 +77,15 @@ fn step(bench: &mut LineBench, held: &mut Option<(Generation, Codes)>, codes: &C
     bench.tell(Command::Plan(Plan { generation, ..*plan }));
     let last = u64::from(number) * SHOTS;
     bench.shoot(&xor_shots(last - SHOTS + 1..=last));
-    bench.run_until(start + 5_000_000, |bench| bench.results == results + 4 * SHOTS as usize);
-    assert_eq!(bench.results, results + 4 * SHOTS as usize);
     bench.sums.clear();
-    bench.tell(Command::Retire(last));
-    let total = codes.couplings.len() + codes.fields.len();
-    if plan.read_out == ReadOut::Contrast {
-        for first in (0..total).step_by(PIECE) {
-            bench.tell(Command::Collect(first as u32));
-        }
-        bench.run_until(start + 5_000_000, |bench| bench.sums.len() == total);
-        assert_eq!(bench.sums.len(), total);
+    let total = if plan.read_out == ReadOut::Contrast { codes.couplings.len() + codes.fields.len() } else { 0 };
+    if total > 0 {
+        bench.tell(Command::Collect(0));
     }
+    let wanted = results + 4 * SHOTS as usize;
+    bench.run_until(start + 5_000_000, |bench| bench.results == wanted && bench.sums.len() == total);
+    assert_eq!((bench.results, bench.sums.len()), (wanted, total));
+    bench.tell(Command::Retire(last));
     bench.run_until(bench.now_us + 5_000, |_| false);
     *held = Some((generation, codes.clone()));
     bench.line_bytes - before

@@ -161,6 +161,8 @@ async fn cost_of_a_commit(codec: Codec) -> (u64, Vec<ShotResult>, Sums) {
     codes.couplings.iter_mut().chain(&mut codes.fields).for_each(|code| code.0 += 3);
     bench.record();
     let generation = client.commit(&codes).await.unwrap();
+    // A commit does not wait; what is asked behind it does.
+    client.status().await.unwrap();
     let bytes = bench.recorded(Role::Host).len() as u64;
     let mut results = Vec::new();
     let plan = plan(generation, &BOTH_WAYS, ReadOut::Contrast);

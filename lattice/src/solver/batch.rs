@@ -82,8 +82,6 @@ impl Batch {
             || (),
             |(), block, count| {
                 let lanes = std::array::from_fn(|l| l < count);
-                // What lies in the other lanes is no copy of these any more.
-                block.work.factored[count..].fill(false);
                 solver.settle(network, block, lanes)
             },
             |(), of_block| reports.extend(of_block),

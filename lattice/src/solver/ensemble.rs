@@ -101,7 +101,7 @@ pub(crate) struct Workspace {
     pub(crate) tiles: Vec<Tile>,
     /// Where a new factor is made before it replaces the lanes that asked for it.
     pub(crate) fresh_tiles: Vec<Tile>,
-    /// Which lanes of `tiles` hold a positive definite factor from a state near by.
+    /// Which lanes of `tiles` hold a positive definite factor of the attempt that is being made.
     pub(crate) factored: [bool; LANES],
     /// For networks whose factor would be too large.
     pub(crate) krylov: Option<Box<Krylov>>,
@@ -194,7 +194,6 @@ impl Ensemble {
         store(&mut self.phase, lane, &self.free, phases);
         self.rest[lane] = Rest::Unknown;
         self.lowest[lane] = f64::INFINITY;
-        self.work.factored[lane] = false;
     }
 
     /// Reads a lane's state, one phase per site in radians, unwrapped; clamped sites give their clamped phase.
@@ -276,7 +275,6 @@ impl Ensemble {
         }
         for lane in 0..count {
             self.rest[count + lane] = Rest::Unknown;
-            self.work.factored[count + lane] &= self.work.factored[lane];
         }
         self.stale = true;
     }

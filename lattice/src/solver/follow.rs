@@ -1,5 +1,6 @@
-//! Following an equilibrium as its parameters change: chord iterations on the factor of before, Newton where they gain
-//! too little, the twin from the old state where neither converges.
+//! Following an equilibrium as its parameters change: Newton from the old state, chord iterations while they gain enough,
+//! implicit steps along the flow where the old equilibrium is gone, the twin from the old state where nothing converges.
+//! What comes out depends on the old state and the new parameters alone.
 //!
 //! For nudges, and for training in the model from step to step. A warm start remembers: training samples that start
 //! from their own last equilibrium can carry the label in it and be right from nowhere else. What is measured for a
@@ -51,7 +52,7 @@ impl Solver for Follow {
             max_total_rad: self.last_resort.max_total_rad,
             max_factor_bytes: self.last_resort.max_factor_bytes,
             chord_gain: self.chord_gain,
-            old_factor: true,
+            accept_rest: true,
             transient: true,
             rates: false,
         };

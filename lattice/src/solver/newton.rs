@@ -40,9 +40,8 @@ pub(crate) struct Limits {
     pub(crate) max_factor_bytes: usize,
     /// A chord iteration must leave at most this part of the residual, or the lane is factored anew.
     pub(crate) chord_gain: f64,
-    /// Whether a factor from before may be used first; if not, the state itself is factored first: its pivots say
-    /// whether it lies in a basin at all.
-    pub(crate) old_factor: bool,
+    /// Whether a state that is at rest already is a success as it is.
+    pub(crate) accept_rest: bool,
     /// Whether implicit steps along the flow may lead on where Newton fails.
     pub(crate) transient: bool,
     /// Whether the slowest rate is wanted.
@@ -78,16 +77,16 @@ pub(crate) fn attempt(
     ensemble.work.trial.copy_from_slice(&ensemble.phase);
     let mut residual = ensemble.force_at_trial(network);
     let mut running = lanes;
+    // The state itself is factored first: its pivots say whether it lies in a basin at all.
     let mut wants_matrix = lanes;
+    ensemble.work.factored = [false; LANES];
     // σ of each lane; 0 is Newton itself.
     let mut shift = Lanes::ZERO;
     let mut left_basin = [false; LANES];
     for l in 0..LANES {
         efforts[l].passes += u32::from(lanes[l]);
         running[l] &= residual.0[l].is_finite();
-        wants_matrix[l] &= iterates || !(limits.old_factor && ensemble.work.factored[l]);
-        if running[l] && residual.0[l] <= limits.residual && limits.old_factor {
-            // Nothing to do, and nobody asks for the rate: at the equilibrium of before, unchanged.
+        if running[l] && residual.0[l] <= limits.residual && limits.accept_rest {
             (running[l], attempts[l].converged, attempts[l].residual) = (false, true, residual.0[l]);
         }
     }

@@ -57,7 +57,7 @@ impl TwinTolerance {
             max_total_rad: self.max_total_rad,
             max_factor_bytes: self.max_factor_bytes,
             chord_gain: 0.1,
-            old_factor: false,
+            accept_rest: false,
             transient: false,
             rates: true,
         }
