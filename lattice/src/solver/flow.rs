@@ -181,7 +181,8 @@ pub(crate) fn run(
         clocks[l].running = sound && goal.duration > 0.0;
         report.failed = !sound;
     }
-    let isa = ensemble.isa;
+    let upper = clocks[LANES / 2..].iter().any(|clock| clock.running);
+    let isa = if upper { ensemble.isa } else { ensemble.isa.of_lower_lanes() };
     let work = &mut ensemble.work;
     if clocks.iter().any(|clock| clock.running) {
         isa.run(Start {

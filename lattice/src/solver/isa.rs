@@ -20,6 +20,8 @@ enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
+    Avx2Low,
+    #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
@@ -50,7 +52,7 @@ impl Isa {
         match self.0 {
             Level::Baseline => BASELINE_IS_FUSED,
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Avx512 => true,
+            Level::Avx2 | Level::Avx2Low | Level::Avx512 => true,
         }
     }
 
@@ -61,7 +63,19 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
+            Level::Avx2Low => "avx2, four lanes",
+            #[cfg(target_arch = "x86_64")]
             Level::Avx512 => "avx512f",
+        }
+    }
+
+    /// For kernels of which only the lower four lanes count: half of the work where there is a register for just those,
+    /// with the same bits. What the upper lanes hold afterwards is undefined.
+    pub(crate) fn of_lower_lanes(self) -> Self {
+        match self.0 {
+            Level::Baseline => self,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx2Low | Level::Avx512 => Self(Level::Avx2Low),
         }
     }
 
@@ -75,6 +89,9 @@ impl Isa {
             // SAFETY: a level above baseline is only constructed in `available`, after the feature was detected.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => unsafe { super::x86::run_avx2(kernel) },
+            // SAFETY: as above; AVX-512F brings AVX2 and FMA.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2Low => unsafe { super::x86::run_avx2_low(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => unsafe { super::x86::run_avx512(kernel) },

@@ -155,14 +155,7 @@ impl Step {
         scratch: &mut Scratch,
     ) -> Share {
         scratch.sums.clear();
-        // Where half of the lanes are empty they take the other sign: both nudges then settle at once.
-        let mirrored = 2 * count <= LANES && matches!(self.nudge, Nudge::Symmetric { .. });
-        if mirrored {
-            block.mirror(count);
-        }
-        let used = if mirrored { 2 * count } else { count };
-        let lanes: [bool; LANES] = std::array::from_fn(|l| l < used);
-        let reports = free.settle(network, block, lanes);
+        let reports = free.settle(network, block, std::array::from_fn(|l| l < count));
         let mut counts: [bool; LANES] = std::array::from_fn(|l| l < count && reports[l].at_rest);
         let outputs = network.outputs.len();
         let mut share =
@@ -182,6 +175,13 @@ impl Step {
             }
             Nudge::Symmetric { beta } | Nudge::OneSided { beta } => beta,
         };
+        // Where half of the lanes are empty they take the other sign: both nudges then settle at once.
+        let mirrored = 2 * count <= LANES && matches!(self.nudge, Nudge::Symmetric { .. });
+        if mirrored {
+            block.mirror(count);
+        }
+        let used = if mirrored { 2 * count } else { count };
+        let lanes: [bool; LANES] = std::array::from_fn(|l| l < used);
         scratch.free.clone_from(&block.phase);
         let fields = Fields::of(block, network);
         // The sign of β in each lane, round by round; 0 is the free state itself.

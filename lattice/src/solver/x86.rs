@@ -6,8 +6,8 @@
 //! 13 ms; `sq`: 15, 7.2 and 5.4 ms (`examples/settle_cost.rs`).
 //!
 //! Why it is sound: the intrinsics need nothing but the instruction set (loads and stores go through references to
-//! aligned values), and the two types are used only below [`run_avx2`] and [`run_avx512`], which only
-//! [`super::isa::Isa`] calls, after detection.
+//! aligned values), and the types are used only below the three `run_…` functions, which only [`super::isa::Isa`] calls,
+//! after detection.
 #![allow(unsafe_code, clippy::inline_always, clippy::wildcard_imports)]
 
 use super::isa::Kernel;
@@ -20,6 +20,11 @@ use std::ops::{Add, Div, Mul, Sub};
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256d, __m256d);
 
+/// The lower four lanes in one AVX register: half the work where the upper four are empty. Loads and stores leave those
+/// alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2Low(__m256d);
+
 /// Eight lanes in one AVX-512 register.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(__m512d);
@@ -31,6 +36,15 @@ pub(crate) struct Avx512(__m512d);
 #[target_feature(enable = "avx2,fma")]
 pub(crate) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
+}
+
+/// Runs a kernel on the lower four lanes with AVX2.
+///
+/// # Safety
+/// The machine must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn run_avx2_low<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2Low>()
 }
 
 /// Runs a kernel with AVX-512F.
@@ -50,6 +64,14 @@ macro_rules! operator {
             fn $method(self, other: Self) -> Self {
                 // SAFETY: see the module's documentation, here and below.
                 unsafe { Self($half(self.0, other.0), $half(self.1, other.1)) }
+            }
+        }
+        impl $trait for Avx2Low {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                // SAFETY: see the module's documentation.
+                unsafe { Self($half(self.0, other.0)) }
             }
         }
         impl $trait for Avx512 {
@@ -160,6 +182,70 @@ impl Vector for Avx2 {
         let (sin_0, cos_0) = Self::turn_half(shifted.0, sine.0, cosine.0);
         let (sin_1, cos_1) = Self::turn_half(shifted.1, sine.1, cosine.1);
         (Self(sin_0, sin_1), Self(cos_0, cos_1))
+    }
+}
+
+impl Vector for Avx2Low {
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_fmadd_pd(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    fn mul_sub_from(self, factor: Self, minuend: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_fnmadd_pd(self.0, factor.0, minuend.0)) }
+    }
+    #[inline(always)]
+    fn load(from: &Lanes) -> Self {
+        // SAFETY: eight aligned numbers behind the reference.
+        unsafe { Self(_mm256_load_pd(from.0.as_ptr())) }
+    }
+    #[inline(always)]
+    fn store(self, to: &mut Lanes) {
+        // SAFETY: eight aligned numbers behind the reference.
+        unsafe { _mm256_store_pd(to.0.as_mut_ptr(), self.0) }
+    }
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_set1_pd(value)) }
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_andnot_pd(_mm256_set1_pd(-0.0), self.0)) }
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_sqrt_pd(self.0)) }
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        // SAFETY: see the module's documentation. The instruction keeps its second operand unless the first is larger.
+        unsafe { Self(_mm256_max_pd(other.0, self.0)) }
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: see the module's documentation. The instruction keeps its second operand unless the first is smaller.
+        unsafe { Self(_mm256_min_pd(other.0, self.0)) }
+    }
+    #[inline(always)]
+    fn where_greater(self, bound: Self, yes: Self, no: Self) -> Self {
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, bound.0))) }
+    }
+    #[inline(always)]
+    fn select(mask: &Mask, yes: Self, no: Self) -> Self {
+        let bits = Self::load(&mask.as_lanes());
+        // SAFETY: see the module's documentation.
+        unsafe { Self(_mm256_blendv_pd(no.0, yes.0, bits.0)) }
+    }
+    #[inline(always)]
+    fn turn(shifted: Self, sine: Self, cosine: Self) -> (Self, Self) {
+        let (sin, cos) = Avx2::turn_half(shifted.0, sine.0, cosine.0);
+        (Self(sin), Self(cos))
     }
 }
 
