@@ -33,7 +33,7 @@ pub(crate) const COSINE: [f64; 6] = [
 ];
 
 /// (sin x, cos x) for |x| ≤ 10⁶ rad, within 2 · 10⁻¹⁶ of the exact values; the error grows with x² beyond that. NaN and
-/// infinities give NaN. The same bits as the solvers' eight-lane version.
+/// infinities give NaN. The solvers' eight-lane version agrees to rounding.
 pub fn sin_cos(x: f64) -> (f64, f64) {
     let shifted = x * TWO_OVER_PI + ROUNDER;
     let quadrant = shifted.to_bits();
