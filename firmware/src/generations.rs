@@ -1,4 +1,4 @@
-//! Staged and committed parameters. A generation is staged as absolute codes in any number of pieces, checked by the
+//! Staged and committed parameters. A generation is staged as codes, or differences to those committed, in any number of pieces, checked by the
 //! CRC-32C of the whole set and then latched at once; what was committed stays in force until then.
 
 use xyloop_protocol::{

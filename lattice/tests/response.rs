@@ -318,3 +318,30 @@ fn a_sample_that_is_no_number_is_left_out_and_nothing_else() {
         assert!(with.gradient.couplings.iter().all(|x| x.is_finite()));
     }
 }
+
+#[test]
+fn without_a_factor_a_lane_depends_on_itself_alone_too() {
+    let (graph, parameters, network) = system();
+    let tolerance = TwinTolerance { max_factor_bytes: 0, ..TwinTolerance::default() };
+    let start = cold_ensemble(&mut rng(8), &graph, &network, &parameters);
+    let mut all = start.clone();
+    let reports = Twin(tolerance).settle(&network, &mut all, ALL);
+    for lane in 0..LANES {
+        let mut alone = start.clone();
+        let report = Twin(tolerance).settle(&network, &mut alone, std::array::from_fn(|l| l == lane))[lane];
+        assert_eq!(report, reports[lane]);
+        assert_eq!(common::bits(&state(&alone, 225, lane)), common::bits(&state(&all, 225, lane)));
+    }
+}
+
+#[test]
+fn a_step_takes_any_solvers_word_for_rest() {
+    let (graph, parameters, network) = system();
+    let (mut batch, targets) = self::batch(&graph, &network, &parameters, 3);
+    let free = xyloop_lattice::flow::Flow::REFERENCE;
+    let outcome = step(Nudge::LinearResponse, Cost::Log).run(&network, &mut batch, &free, &targets, ONE);
+    assert_eq!((outcome.counted, outcome.factorisations), (3, 3));
+    let (mut batch, targets) = self::batch(&graph, &network, &parameters, 3);
+    let twin = step(Nudge::LinearResponse, Cost::Log).run(&network, &mut batch, &Twin::default(), &targets, ONE);
+    assert!(relative(&outcome.gradient.couplings, &twin.gradient.couplings) < 1e-3);
+}

@@ -312,8 +312,16 @@ impl Client {
         self.work = None;
         // Some of the codes may have been staged.
         self.held = None;
-        if let Err(trouble) = self.drop_everything().await {
-            tracing::debug!("{}: after a refusal: {}", self.place(), hopeless(&self.session, trouble));
+        let dropped = match self.drop_everything().await {
+            Ok(()) => self.ask_status().await,
+            Err(trouble) => Err(trouble),
+        };
+        match dropped {
+            // A commit that was refused is not to be asked for again.
+            Ok(status) => self.target = self.target.take().filter(|target| target.generation == status.generation),
+            Err(trouble) => {
+                tracing::debug!("{}: after a refusal: {}", self.place(), hopeless(&self.session, trouble));
+            }
         }
     }
 

@@ -60,11 +60,12 @@ impl Responses {
 
     /// Takes in a shot's free state; `counts` learns whether it was left out.
     pub fn add(&mut self, order: &ShotOrder, result: &ShotResult, counts: &mut Counts) {
-        let Some(free) = result.equilibria.first().filter(|free| free.phases.len() == self.sites) else { return };
-        if self.leave_out_unsettled && result.flags().any(Flags::UNSETTLED) {
+        let free = result.equilibria.first().filter(|free| free.phases.len() == self.sites);
+        let unsettled = self.leave_out_unsettled && result.flags().any(Flags::UNSETTLED);
+        let Some(free) = free.filter(|_| !unsettled) else {
             counts.left_out += 1;
             return;
-        }
+        };
         let phases = free.phases.iter().map(|turn| radians(*turn)).collect();
         let inputs = order.inputs.iter().map(|turn| radians(*turn)).collect();
         let targets = order.targets.iter().map(|turn| radians(*turn)).collect();

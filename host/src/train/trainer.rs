@@ -54,6 +54,17 @@ pub enum TrainError {
         /// Of these, changed basin.
         basin_changed: u32,
     },
+    /// Linear response found none of the measured states in the model.
+    #[error(
+        "epoch {epoch}: the model has none of the {shots} states that were measured: it is not a model of this array. \
+         Train with nudges (`train.nudge.mode`), average more reads, or raise `train.guard.release_tolerance_rad`"
+    )]
+    NotTheModel {
+        /// From 1.
+        epoch: u32,
+        /// Shots of the step.
+        shots: u32,
+    },
 }
 
 /// An epoch in figures.
@@ -287,6 +298,9 @@ impl<'t> Trainer<'t> {
             // Seconds on a large array: the link must stay alive meanwhile.
             let answered = tokio::task::spawn_blocking(|| responses.gradient()).await;
             let answered = answered.map_err(|error| TrainError::Settings(format!("the linear response: {error}")))?;
+            if answered.1 == counts.shots {
+                return Err(TrainError::NotTheModel { epoch: epoch + 1, shots: counts.shots });
+            }
             (gradient, counts.left_out) = (answered.0, counts.left_out + answered.1);
         }
         let step_counts = counts;

@@ -111,27 +111,56 @@ impl Batch {
             return;
         }
         let blocks: Vec<_> = self.blocks.iter_mut().map(Mutex::new).collect();
-        let (next, turn, came) = (AtomicUsize::new(0), Mutex::new((0, take)), Condvar::new());
+        let (next, turn, came) = (AtomicUsize::new(0), Mutex::new((Turn::Of(0), take)), Condvar::new());
+        // Whoever panics takes its turn with it: the others must not wait for it.
+        let give_up = || {
+            turn.lock().unwrap_or_else(PoisonError::into_inner).0 = Turn::Nobody;
+            came.notify_all();
+        };
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
+                    let alarm = Alarm(&give_up);
                     let mut own = scratch();
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(block) = blocks.get(index) else { return };
+                        let Some(block) = blocks.get(index) else { break };
                         // Each block is locked once, by whoever drew its number.
                         let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
                         let result = work(&mut own, &mut block, count(index));
                         let mut turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-                        while turn.0 != index {
+                        while turn.0 != Turn::Of(index) {
+                            if turn.0 == Turn::Nobody {
+                                return;
+                            }
                             turn = came.wait(turn).unwrap_or_else(PoisonError::into_inner);
                         }
                         (turn.1)(&mut own, result);
-                        turn.0 += 1;
+                        turn.0 = Turn::Of(index + 1);
                         came.notify_all();
                     }
+                    drop(alarm);
                 });
             }
         });
+    }
+}
+
+/// Whose result is taken next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Of(usize),
+    /// A thread has panicked; the scope will tell.
+    Nobody,
+}
+
+/// Calls for help when its thread panics.
+struct Alarm<'a, F: Fn()>(&'a F);
+
+impl<F: Fn()> Drop for Alarm<'_, F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.0)();
+        }
     }
 }

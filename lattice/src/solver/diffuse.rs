@@ -71,6 +71,7 @@ pub fn advance(
         if usable && duration[l] > 0.0 && count < f64::from(u32::MAX) && reports[l].rate_bound.is_finite() {
             steps[l] = count as u64;
             ensemble.rest[l] = Rest::Unknown;
+            ensemble.lowest[l] = f64::INFINITY;
         } else {
             reports[l].failed = true;
         }

@@ -1,6 +1,7 @@
 //! Following an equilibrium as its parameters change: Newton from the old state, chord iterations while they gain enough,
 //! implicit steps along the flow where the old equilibrium is gone, the twin from the old state where nothing converges.
-//! What comes out depends on the old state and the new parameters alone.
+//! What comes out depends on the old state and the new parameters alone. A state without force stays, on a saddle too: the
+//! flow would not leave it either.
 //!
 //! For nudges, and for training in the model from step to step. A warm start remembers: training samples that start
 //! from their own last equilibrium can carry the label in it and be right from nowhere else. What is measured for a

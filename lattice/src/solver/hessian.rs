@@ -45,7 +45,7 @@ pub(crate) struct Effort {
 }
 
 /// Takes H + σ of the marked lanes at the state in `work.phasors`; whether each is positive definite as far as can be
-/// told without solving. The other lanes keep what they have.
+/// told without solving. The other lanes keep the factors they have; without factors all lanes are taken.
 pub(crate) fn take(
     network: &Network,
     ensemble: &mut Ensemble,
@@ -128,7 +128,7 @@ pub(crate) fn solve(
 
 /// The slowest rates of the marked lanes' Hessians, as far as the way still to go to the equilibrium in `star` shows
 /// them: the flow has left it mostly in the slowest modes. A little of everything else is added. NaN where they cannot be
-/// told.
+/// told. `work.phasors` must be those of that equilibrium.
 pub(crate) fn slowest_rates(
     network: &Network,
     ensemble: &mut Ensemble,
@@ -136,7 +136,7 @@ pub(crate) fn slowest_rates(
     method: Method,
     efforts: &mut [Effort; LANES],
 ) -> Lanes {
-    let Ensemble { isa, work, star, phase, .. } = ensemble;
+    let Ensemble { isa, work, star, phase, static_x, static_y, .. } = ensemble;
     let rows = work.force.len();
     let mut scale = Lanes::splat(1e-300);
     for (star, phase) in star.iter().zip(phase.iter()) {
@@ -149,6 +149,8 @@ pub(crate) fn slowest_rates(
     }
     if method == Method::Iterate {
         let Some(krylov) = &mut work.krylov else { return Lanes::splat(f64::NAN) };
+        // Those it holds are of wherever the last lane that ran took them.
+        krylov.take(network, *isa, &work.phasors, [static_x, static_y], Lanes::ZERO);
         let solved = krylov.solve(network, *isa, &mut work.right[..rows], marked, RATE_ACCURACY);
         for (effort, solved) in efforts.iter_mut().zip(&solved) {
             effort.passes += solved.passes;

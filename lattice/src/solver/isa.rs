@@ -1,6 +1,6 @@
 //! Run-time choice of the instruction set.
 //!
-//! A [`Kernel`] is generic over its registers and `inline(always)`; [`Isa::run`] compiles it three times, for the
+//! A [`Kernel`] is generic over its registers and `inline(always)`; [`Isa::run`] compiles it four times, for the
 //! target's baseline, AVX2 with FMA and AVX-512F. A multiplication followed by an addition is rounded once wherever the
 //! instruction set can: every path on every machine with such an instruction (x86-64 since 2013, every aarch64) gives the
 //! same bits (`tests/bits.rs`). Older x86-64 rounds twice, and agrees to rounding: emulating the instruction there would

@@ -1,7 +1,7 @@
 //! Guarded Newton and chord iterations to the equilibrium next to a state. Used by [`super::twin`] from where the flow
 //! has come close, and by [`super::follow`] from the equilibrium of slightly different parameters.
 //!
-//! A move counts only if the residual falls, no site moves far, and the matrix is positive definite as far as its
+//! A move of Newton's counts only if the residual falls, no site moves far, and the matrix is positive definite as far as its
 //! factor or the curvatures met on the way tell. Later iterations keep the factor (chord) while they gain enough, else
 //! the lane asks for a new one; the factors of the other lanes stay as they are, so that no lane depends on another.
 //!
@@ -40,7 +40,7 @@ pub(crate) struct Limits {
     pub(crate) max_factor_bytes: usize,
     /// A chord iteration must leave at most this part of the residual, or the lane is factored anew.
     pub(crate) chord_gain: f64,
-    /// Whether a state that is at rest already is a success as it is.
+    /// Whether a state that is at rest already is a success as it is, a saddle too.
     pub(crate) accept_rest: bool,
     /// Whether implicit steps along the flow may lead on where Newton fails.
     pub(crate) transient: bool,
@@ -120,7 +120,7 @@ pub(crate) fn attempt(
             let falls = fallen.0[l] <= gain * residual.0[l] || fallen.0[l] <= limits.residual;
             let near = left_basin[l] || distance <= limits.max_total_rad;
             let transient = shift.0[l] > 0.0;
-            let short = move_of.0[l] <= limits.max_move_rad || shortened[l];
+            let short = move_of.0[l] <= limits.max_move_rad || (shortened[l] && move_of.0[l].is_finite());
             let good = short && fallen.0[l].is_finite() && near && (falls || transient);
             if good {
                 let ratio = fallen.0[l] / residual.0[l];

@@ -224,8 +224,8 @@ fn arrive(ensemble: &mut Ensemble, lane: usize, report: &LaneReport) {
             phase.0[lane] = trial.0[lane];
         }
     }
-    // The old factor, and what was known of an equilibrium ahead, are of another place.
-    ensemble.work.factored[lane] = false;
+    // What was known of an equilibrium ahead, and of the way here, is of another place.
+    ensemble.lowest[lane] = f64::INFINITY;
     ensemble.rest[lane] =
         if report.at_rest { Rest::Here { residual: report.residual, rate: None } } else { Rest::Unknown };
 }

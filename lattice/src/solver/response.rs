@@ -31,6 +31,8 @@ pub struct Response {
     found: [bool; LANES],
     /// Force evaluations spent on each lane, or what costs as much.
     pub passes: [u32; LANES],
+    /// Factorisations spent on each lane.
+    pub factorisations: [u32; LANES],
 }
 
 impl Response {
@@ -83,8 +85,8 @@ pub fn respond(
     let values = ensemble.work.right[..network.free.len()].to_vec();
     let finite = |l: usize| values.iter().all(|value| value.0[l].is_finite());
     let found = std::array::from_fn(|l| sound[l] && solved[l] && finite(l));
-    let passes = efforts.map(|effort| effort.passes);
-    Response { free: network.free.clone(), sites: network.sites, values, found, passes }
+    let (passes, factorisations) = (efforts.map(|effort| effort.passes), efforts.map(|effort| effort.factorisations));
+    Response { free: network.free.clone(), sites: network.sites, values, found, passes, factorisations }
 }
 
 /// Adds the gradient of one sample's settled cost to `gradient`: `phases` of its equilibrium and its `response` to

@@ -181,7 +181,6 @@ impl Step {
             block.mirror(count);
         }
         let used = if mirrored { 2 * count } else { count };
-        let lanes: [bool; LANES] = std::array::from_fn(|l| l < used);
         scratch.free.clone_from(&block.phase);
         let fields = Fields::of(block, network);
         // The sign of β in each lane, round by round; 0 is the free state itself.
@@ -192,7 +191,9 @@ impl Step {
         };
         let mut states = Vec::with_capacity(rounds.len());
         for signs in rounds {
-            for l in 0..used {
+            // What is lost already is not nudged.
+            let lanes: [bool; LANES] = std::array::from_fn(|l| l < used && counts[l % count]);
+            for l in (0..used).filter(|&l| lanes[l]) {
                 let (sample, sign) = (l % count, signs[l / count]);
                 for (k, &output) in network.outputs.iter().enumerate() {
                     let target = targets[sample * outputs + k];
@@ -208,14 +209,14 @@ impl Step {
             }
             let reports = self.follow.settle(network, block, lanes);
             share.book(&reports[..used]);
-            for l in 0..used {
+            for l in (0..used).filter(|&l| lanes[l]) {
                 counts[l % count] &= reports[l].at_rest;
                 share.moved_rad = share.moved_rad.max(moved(&block.phase, &scratch.free, l));
             }
             states.push((*signs, block.phase.clone()));
             fields.restore(block, network);
             block.phase.copy_from_slice(&scratch.free);
-            block.rest = [Rest::Unknown; LANES];
+            (block.rest, block.lowest) = ([Rest::Unknown; LANES], [f64::INFINITY; LANES]);
         }
         // Only now it is known which samples count in all their states.
         for (signs, state) in &states {
@@ -256,10 +257,16 @@ impl Step {
             drive.push((network.free[output as usize], value));
         }
         let bytes = self.follow.last_resort.max_factor_bytes;
+        // Whatever solver it was says that they are at rest, to its own tolerance.
+        let known = block.rest;
+        for l in (0..LANES).filter(|&l| counts[l]) {
+            block.rest[l] = Rest::Here { residual: 0.0, rate: None };
+        }
         let response = response::respond(network, block, *counts, &drive, bytes);
+        block.rest = known;
         for l in 0..LANES {
             share.passes += u64::from(response.passes[l]);
-            share.factorisations += u64::from(counts[l]);
+            share.factorisations += u64::from(response.factorisations[l]);
             counts[l] &= response.is_found(l);
         }
         scratch.sums.add_response(block, network, &response, *counts);

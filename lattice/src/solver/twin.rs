@@ -33,7 +33,8 @@ pub struct TwinTolerance {
     pub max_move_rad: f64,
     /// Farthest any site of the equilibrium may lie from the flow's state, radians (0.5).
     pub max_total_rad: f64,
-    /// Memory a factor may take; a network that needs more is left to the flow alone (512 MiB).
+    /// Memory that factors may take (512 MiB). A network that needs more, or whose factor would cost more than it saves, is
+    /// solved by conjugate gradients.
     pub max_factor_bytes: usize,
 }
 
@@ -122,15 +123,7 @@ pub fn advance(
             continue;
         }
         match ensemble.rest[l] {
-            Rest::Here { residual, rate } => {
-                rested(report, 0.0, residual, rate);
-                report.time = if asked.is_finite() { asked } else { 0.0 };
-                // A NaN or negative time is refused in every state alike.
-                report.failed = asked.is_nan() || asked < 0.0;
-                if report.failed {
-                    (report.at_rest, report.rest_after, report.time) = (false, None, 0.0);
-                }
-            }
+            Rest::Here { residual, rate } => stay(report, asked, residual, rate),
             Rest::Ahead { time, rate, residual } if asked >= time => {
                 arrive(ensemble, l, residual, rate);
                 rested(report, time, residual, Some(rate));
@@ -190,8 +183,10 @@ pub fn advance(
             report.factorisations += attempt.effort.factorisations;
             report.near_saddle |= attempt.saddle;
             if !attempt.converged {
-                // The next try when another digit of the residual is gone.
-                courses[l] = Course::Seeking((0.1 * report.residual).max(tolerance.residual));
+                if report.time < duration[l] {
+                    // The next try when another digit of the residual is gone.
+                    courses[l] = Course::Seeking((0.1 * report.residual).max(tolerance.residual));
+                }
                 continue;
             }
             let ahead = time_to_shrink(attempt.distance, tolerance.rest_rad, attempt.rate);
@@ -221,6 +216,16 @@ fn arrive(ensemble: &mut Ensemble, lane: usize, residual: f64, rate: f64) {
         phase.0[lane] = star.0[lane];
     }
     ensemble.rest[lane] = Rest::Here { residual, rate: Some(rate) };
+}
+
+/// Spends the time asked for at rest. A NaN or negative time is refused in every state alike.
+fn stay(report: &mut LaneReport, asked: f64, residual: f64, rate: Option<f64>) {
+    rested(report, 0.0, residual, rate);
+    report.time = if asked.is_finite() { asked } else { 0.0 };
+    report.failed = asked.is_nan() || asked < 0.0;
+    if report.failed {
+        (report.at_rest, report.rest_after, report.time) = (false, None, 0.0);
+    }
 }
 
 fn rested(report: &mut LaneReport, after: f64, residual: f64, rate: Option<f64>) {
