@@ -12,8 +12,8 @@ use super::network::Network;
 const INVERSE_ITERATIONS: usize = 4;
 /// Smallest pivot accepted, as a part of the largest: below it the matrix is singular to rounding.
 const SMALLEST_PIVOT: f64 = 1e-11;
-/// A factorisation may cost as many multiplications as this many force evaluations; beyond, iterating is cheaper
-/// (measured: the two meet between 48 × 48 and 64 × 64 sites of `4nsq`).
+/// A factorisation may cost as many multiplications as this many force evaluations: about what the products of one
+/// solution by conjugate gradients come to. 64 × 64 sites of `4nsq` are factored, 256 × 256 are not.
 const MAX_FACTOR_PASSES: usize = 500;
 /// What conjugate gradients leave of the right-hand side.
 const STEP_ACCURACY: f64 = 1e-3;

@@ -2,8 +2,8 @@
 //! the crate with `unsafe`.
 //!
 //! Why: left to itself LLVM spreads the lanes over scalar and 128-bit registers, also where wider ones are enabled.
-//! Measured on a Xeon (Sapphire Rapids), 15 × 15 `4nsq`, eight cold samples to rest: portable 30 ms, AVX2 16 ms, AVX-512
-//! 13 ms; `sq`: 15, 7.2 and 5.4 ms (`examples/settle_cost.rs`).
+//! Measured on a Xeon (Sapphire Rapids), 15 × 15 `4nsq`, eight cold samples to rest: portable 32 ms, AVX2 15 ms, AVX-512
+//! 10 ms; `sq`: 14, 7.0 and 4.5 ms (`examples/settle_cost.rs`).
 //!
 //! Why it is sound: the intrinsics need nothing but the instruction set (loads and stores go through references to
 //! aligned values), and the types are used only below the three `run_…` functions, which only [`super::isa::Isa`] calls,
