@@ -8,7 +8,7 @@
 //! | [`parameters`] | couplings W and bias fields (b_x, b_y) = h (cos ψ, sin ψ) |
 //! | [`energy`] | energy, force, costs, distance, nudge torque: the scalar reference |
 //! | [`ep`] | contrast between two equilibria and the gradient it gives |
-//! | [`solver`] | eight samples at a time: exact flow, device twin, coordinate relaxation, noisy flow |
+//! | [`solver`] | eight samples at a time: exact flow, device twin, following, relaxation, linear response, noisy flow |
 //! | [`math`] | sine, cosine, logarithm, arc tangent with the same bits on every machine |
 //!
 //! # Units and conventions

@@ -174,3 +174,21 @@ fn without_newton_the_flow_alone_comes_to_rest() {
         assert!(difference(&state(&ensemble, graph.len(), l), &state(&other, graph.len(), l)) < 1e-5);
     }
 }
+
+#[test]
+fn a_way_past_a_saddle_is_flagged() {
+    // One site in a field along x: at rest at 0, a saddle at π.
+    let graph = xyloop_lattice::Graph::from_couplings(vec![[0.0, 0.0]], &[]).unwrap();
+    let network = xyloop_lattice::Network::new(&graph);
+    let mut ensemble = xyloop_lattice::Ensemble::new(&network);
+    for (lane, phase) in [std::f64::consts::PI - 1e-5, std::f64::consts::PI - 0.1, 1.0].into_iter().enumerate() {
+        ensemble.set_fields(lane, &[1.0], &[0.0]);
+        ensemble.set_phases(lane, &[phase]);
+    }
+    let duration = std::array::from_fn(|lane| if lane < 3 { 100.0 } else { 0.0 });
+    let flow = flow::advance(&network, &mut ensemble.clone(), &duration, &FlowTolerance::default());
+    let twin = twin::advance(&network, &mut ensemble, &duration, &TwinTolerance::default());
+    assert_eq!([0, 1, 2].map(|lane| twin[lane].near_saddle), [true, false, false]);
+    assert_eq!([0, 1, 2].map(|lane| flow[lane].near_saddle), [true, false, false]);
+    assert!((0..3).all(|lane| twin[lane].at_rest && state(&ensemble, 1, lane)[0].abs() < 1e-6));
+}
