@@ -39,21 +39,41 @@ pub struct SafeTable<'a> {
     pub inputs: &'a [Turn],
 }
 
+/// How much of a board's work fits between two looks at the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Coupling codes that are staged in one go, at least 1.
+    pub codes: usize,
+    /// Reads of all sites in one go, at least 1.
+    pub reads: u8,
+}
+
+impl Pace {
+    /// Everything in one go, as on a board that takes no time for it.
+    pub const UNBOUNDED: Self = Self { codes: usize::MAX, reads: u8::MAX };
+}
+
 /// Converters and the plant behind them.
 ///
-/// Calls come in this order: [`latch_couplings`](Board::latch_couplings) once a generation; per shot
-/// [`begin_shot`](Board::begin_shot), then for each segment [`latch_fields`](Board::latch_fields) and one or more
-/// [`start`](Board::start) … [`ready`](Board::ready) … [`read`](Board::read). Between two calls the Controller looks at the
-/// link and the deadman: none may take longer than a few milliseconds, and a board whose latch or read of all channels does
-/// must spread it over [`poll`](Board::poll)s.
+/// Calls come in this order: once a generation [`stage_couplings`](Board::stage_couplings) for all couplings, in pieces,
+/// then [`latch_fields`](Board::latch_fields) on every replica; per shot [`begin_shot`](Board::begin_shot), then for each
+/// segment [`latch_fields`](Board::latch_fields) and one or more [`start`](Board::start) … [`ready`](Board::ready) …
+/// [`read`](Board::read). The Controller looks at the link and the deadman when it has staged or read as much as the
+/// board's [`pace`](Board::pace) allows: that must not take longer than a few milliseconds.
 pub trait Board {
     /// Copies of the plant that can run shots at the same time, at least 1.
     fn replicas(&self) -> usize;
 
-    /// Puts one code on every coupling of all replicas, at once. Length: the wiring's couplings.
-    fn latch_couplings(&mut self, codes: &[DacCode]) -> Result<(), BoardError>;
+    /// How much fits between two looks at the link.
+    fn pace(&self) -> Pace {
+        Pace::UNBOUNDED
+    }
 
-    /// Puts the bias fields on one replica's sites, at once: x and y of site 0, x and y of site 1, …
+    /// Hands the converters codes for the couplings from `first` on; no output changes yet.
+    fn stage_couplings(&mut self, first: usize, codes: &[DacCode]) -> Result<(), BoardError>;
+
+    /// Puts the bias fields on one replica's sites (x and y of site 0, x and y of site 1, …) and, with them, at once,
+    /// whatever couplings were staged (those on all replicas).
     fn latch_fields(&mut self, replica: usize, codes: &[DacCode]) -> Result<(), BoardError>;
 
     /// A new shot begins on this replica with its inputs clamped to these phases (one per input site). Whatever state
@@ -72,7 +92,15 @@ pub trait Board {
     /// Reads every site's I and Q codes now. Length of `codes`: the wiring's sites.
     fn read(&mut self, replica: usize, key: ReadKey, codes: &mut [IqCode]) -> Result<(), BoardError>;
 
-    /// Puts the safe table on all outputs of all replicas at once and stops whatever was started. Cannot fail: a board that
-    /// cannot reach its converters must cut their outputs some other way.
+    /// Puts the safe table on all outputs of all replicas at once, stops whatever was started and drops couplings that
+    /// are staged and not latched. Cannot fail: a board that cannot reach its converters must cut their outputs some
+    /// other way.
     fn make_safe(&mut self, safe: &SafeTable<'_>);
+
+    /// Sets the converters up anew when a fault is cleared (a chip may have lost its supply meanwhile), outputs at the
+    /// safe table. The fault stays if this fails.
+    fn recover(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
+        self.make_safe(safe);
+        Ok(())
+    }
 }

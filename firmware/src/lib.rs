@@ -25,7 +25,7 @@ mod shot;
 pub mod slots;
 mod storage;
 
-pub use board::{Board, BoardError, ReadKey, SafeTable};
+pub use board::{Board, BoardError, Pace, ReadKey, SafeTable};
 pub use controller::{Controller, Identification};
 pub use shot::Replica;
 pub use storage::{Sizes, Storage};

@@ -15,8 +15,8 @@ use xyloop_protocol::{
     units::Flags,
 };
 
-const CALLS: [Call; 6] =
-    [Call::LatchCouplings, Call::LatchFields, Call::BeginShot, Call::Start, Call::Poll, Call::Read];
+const CALLS: [Call; 7] =
+    [Call::StageCouplings, Call::LatchFields, Call::BeginShot, Call::Start, Call::Poll, Call::Read, Call::Recover];
 
 /// One thing that happens. Numbers are drawn wide and folded into something that is often, not always, in range.
 #[derive(Clone, Debug)]

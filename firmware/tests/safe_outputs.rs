@@ -295,8 +295,31 @@ fn a_failing_board_latches_a_fault_with_safe_outputs_until_it_is_cleared() {
 }
 
 #[test]
+fn a_board_that_cannot_be_set_up_anew_stays_faulted() {
+    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let generation = Codes::new(1).generation(1);
+    assert_eq!(rig.ask(Command::Clear), Heard::Done);
+    assert_eq!(rig.bench.count(|act| *act == Act::Recover), 0, "without a fault there is nothing to recover from");
+    rig.bench.fail.set(Some((Call::Start, 0, BoardError::Converter)));
+    rig.shoot(1, false);
+    rig.run_until(10_000, |rig| rig.device.state() == State::Faulted(Fault::Converter));
+    let from = rig.log_length();
+    rig.bench.fail.set(Some((Call::Recover, 0, BoardError::Board)));
+    assert_eq!(rig.ask(Command::Clear), refused(Reason::Faulted, Fault::Board as u64));
+    assert_eq!(rig.device.state(), State::Faulted(Fault::Board), "the cause is what recovery found");
+    assert_eq!(rig.ask(Command::Arm(generation)), refused(Reason::Faulted, Fault::Board as u64));
+    assert_eq!(rig.bench.unsafe_acts(from), []);
+    assert!(rig.bench.is_safe());
+    assert_eq!(rig.ask(Command::Clear), Heard::Done);
+    assert_eq!(rig.bench.count(|act| *act == Act::Recover), 1);
+    assert_eq!(rig.device.state(), State::Safe(SafeCause::Cleared));
+    assert_eq!(rig.ask(Command::Arm(generation)), Heard::Done);
+    rig.run_until(100_000, |rig| rig.rows.len() == 4);
+}
+
+#[test]
 fn a_commit_the_board_cannot_latch_is_not_answered_with_done() {
-    for (call, after) in [(Call::LatchCouplings, 0), (Call::LatchFields, 1)] {
+    for (call, after) in [(Call::StageCouplings, 0), (Call::LatchFields, 1)] {
         let mut rig = Rig::connected(&[1, 1]);
         rig.stage(1, &Codes::new(1));
         rig.bench.fail.set(Some((call, after, BoardError::Converter)));

@@ -71,7 +71,7 @@ impl Board for Still {
         REPLICAS
     }
 
-    fn latch_couplings(&mut self, _: &[DacCode]) -> Result<(), BoardError> {
+    fn stage_couplings(&mut self, _: usize, _: &[DacCode]) -> Result<(), BoardError> {
         Ok(())
     }
 

@@ -102,6 +102,8 @@ pub struct SimulatedBoard {
     noisy_step: f64,
     blocks: Vec<Option<Box<Block>>>,
     replicas: Vec<Replica>,
+    /// Coupling codes to come, and whether any were handed over since the last latch.
+    staged: (Vec<DacCode>, bool),
     workers: Option<(rayon::ThreadPool, Notify)>,
     done: (Sender<Box<Block>>, Receiver<Box<Block>>),
     counts: BoardCounts,
@@ -167,6 +169,7 @@ impl SimulatedBoard {
         Ok(Self {
             blocks: (0..blocks).map(|index| Some(Box::new(block(index)))).collect(),
             replicas: (0..description.replicas).map(|_| replica()).collect(),
+            staged: (vec![DacCode::default(); graph.couplings().len()], false),
             workers,
             done: channel(),
             counts: BoardCounts::default(),
@@ -179,6 +182,16 @@ impl SimulatedBoard {
     /// What was asked of the plant since reset.
     pub fn counts(&self) -> BoardCounts {
         self.counts
+    }
+
+    /// Puts the couplings that were staged in force, if there are any.
+    fn latch_couplings(&mut self) {
+        if !std::mem::take(&mut self.staged.1) {
+            return;
+        }
+        let couplings: Vec<f64> = self.staged.0.iter().map(|code| self.description.coupling(*code)).collect();
+        self.noisy_step = noisy_step(&self.description, &couplings);
+        Arc::make_mut(&mut self.network).set_couplings(&couplings);
     }
 
     /// Takes finished blocks back: phases to the replicas that are still waiting for them.
@@ -320,14 +333,16 @@ impl Board for SimulatedBoard {
         self.replicas.len()
     }
 
-    fn latch_couplings(&mut self, codes: &[DacCode]) -> Result<(), BoardError> {
-        let couplings: Vec<f64> = codes.iter().map(|code| self.description.coupling(*code)).collect();
-        self.noisy_step = noisy_step(&self.description, &couplings);
-        Arc::make_mut(&mut self.network).set_couplings(&couplings);
+    fn stage_couplings(&mut self, first: usize, codes: &[DacCode]) -> Result<(), BoardError> {
+        for (place, code) in self.staged.0.iter_mut().skip(first).zip(codes) {
+            *place = *code;
+        }
+        self.staged.1 = true;
         Ok(())
     }
 
     fn latch_fields(&mut self, replica: usize, codes: &[DacCode]) -> Result<(), BoardError> {
+        self.latch_couplings();
         let replica = &mut self.replicas[replica];
         for (site, [x, y]) in codes.as_chunks::<2>().0.iter().enumerate() {
             replica.field_x[site] = self.description.field(*x);
@@ -391,7 +406,7 @@ impl Board for SimulatedBoard {
 
     fn make_safe(&mut self, safe: &SafeTable<'_>) {
         // Simulated converters cannot refuse a code.
-        let _ = self.latch_couplings(safe.couplings);
+        let _ = self.stage_couplings(0, safe.couplings);
         for replica in 0..self.replicas.len() {
             let _ = self.latch_fields(replica, safe.fields);
             for (place, input) in self.replicas[replica].inputs.iter_mut().zip(safe.inputs) {

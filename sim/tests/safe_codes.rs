@@ -35,6 +35,8 @@ impl Record {
 struct Recorded {
     board: SimulatedBoard,
     record: Record,
+    /// Coupling codes that go out with the next latch.
+    staged: Vec<DacCode>,
 }
 
 impl Board for Recorded {
@@ -42,12 +44,13 @@ impl Board for Recorded {
         self.board.replicas()
     }
 
-    fn latch_couplings(&mut self, codes: &[DacCode]) -> Result<(), BoardError> {
-        self.record.note(codes);
-        self.board.latch_couplings(codes)
+    fn stage_couplings(&mut self, first: usize, codes: &[DacCode]) -> Result<(), BoardError> {
+        self.staged.extend_from_slice(codes);
+        self.board.stage_couplings(first, codes)
     }
 
     fn latch_fields(&mut self, replica: usize, codes: &[DacCode]) -> Result<(), BoardError> {
+        self.record.note(&std::mem::take(&mut self.staged));
         self.record.note(codes);
         self.board.latch_fields(replica, codes)
     }
@@ -75,6 +78,7 @@ impl Board for Recorded {
     }
 
     fn make_safe(&mut self, safe: &SafeTable<'_>) {
+        self.staged.clear();
         self.record.note(safe.couplings);
         self.record.note(safe.fields);
         self.board.make_safe(safe);
@@ -96,7 +100,7 @@ impl Bench {
         let record = Record::default();
         let board = SimulatedBoard::new(Arc::clone(&description), Workers::Inline).unwrap();
         let memory = Box::leak(Box::new(Memory::new(description, 7)));
-        let device = memory.controller(Recorded { board, record: record.clone() }).unwrap();
+        let device = memory.controller(Recorded { board, record: record.clone(), staged: Vec::new() }).unwrap();
         let storage = link::Storage {
             frame: vec![0; frame::storage_len(1024)].leak(),
             receive: vec![0; 1 << 16].leak(),

@@ -101,17 +101,25 @@ impl<B: Board> Controller<'_, B> {
                 self.announce = false;
                 Ok(())
             }
-            Command::Clear => {
-                if self.fault.take().is_some() {
-                    self.outputs = Outputs::Safe(SafeCause::Cleared);
-                }
-                Ok(())
-            }
+            Command::Clear => self.clear(),
         };
         match done {
             Ok(()) => Answer::Done,
             Err(refusal) => Answer::Refused(refusal),
         }
+    }
+
+    /// Ends a fault, once the board is set up anew. One that cannot be is faulted by that.
+    fn clear(&mut self) -> Result<(), Refusal> {
+        if self.fault.is_none() {
+            return Ok(());
+        }
+        if let Err(error) = self.board.recover(&self.who.safe) {
+            return Err(Refusal { reason: Reason::Faulted, detail: self.latch_fault(error) as u64 });
+        }
+        self.fault = None;
+        self.outputs = Outputs::Safe(SafeCause::Cleared);
+        Ok(())
     }
 
     fn queue(&mut self, shot: &message::Shot<'_>) -> Result<(), Refusal> {

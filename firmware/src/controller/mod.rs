@@ -303,7 +303,7 @@ impl<'a, B: Board> Controller<'a, B> {
 
     /// Puts the committed codes on the outputs. A board that cannot is a fault, and the refusal says so.
     fn latch(&mut self, now_us: u64) -> Result<(), Refusal> {
-        let mut latched = self.board.latch_couplings(self.generations.couplings());
+        let mut latched = self.board.stage_couplings(0, self.generations.couplings());
         for replica in 0..self.sizes.replicas {
             latched = latched.and_then(|()| self.board.latch_fields(replica, self.generations.fields()));
         }

@@ -26,23 +26,49 @@ pub const PER_INPUT: f64 = 0.2;
 /// Something the Controller asked the board for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
+    /// Handed to the converters; on no output yet.
+    Staged {
+        first: usize,
+        codes: Vec<u16>,
+    },
+    /// On the outputs.
     Couplings(Vec<u16>),
-    Fields { replica: usize, codes: Vec<u16> },
-    Safe { couplings: Vec<u16>, fields: Vec<u16>, inputs: Vec<u16> },
-    Begin { replica: usize, shot: ShotId, inputs: Vec<u16> },
-    Start { replica: usize, segment: u8, duration_us: u32 },
-    Read { replica: usize, key: ReadKey },
+    Fields {
+        replica: usize,
+        codes: Vec<u16>,
+    },
+    Safe {
+        couplings: Vec<u16>,
+        fields: Vec<u16>,
+        inputs: Vec<u16>,
+    },
+    Begin {
+        replica: usize,
+        shot: ShotId,
+        inputs: Vec<u16>,
+    },
+    Start {
+        replica: usize,
+        segment: u8,
+        duration_us: u32,
+    },
+    Read {
+        replica: usize,
+        key: ReadKey,
+    },
+    Recover,
 }
 
 /// Calls that can be told to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    LatchCouplings,
+    StageCouplings,
     LatchFields,
     BeginShot,
     Start,
     Poll,
     Read,
+    Recover,
 }
 
 /// The clock, the record and the knobs, shared by a test and the board.
@@ -52,6 +78,8 @@ pub struct Bench {
     /// Codes on the converters now: couplings, and fields per replica.
     pub couplings: RefCell<Vec<u16>>,
     pub fields: RefCell<Vec<Vec<u16>>>,
+    /// Coupling codes that come into force with the next latch, as far as they were staged.
+    staged: RefCell<Vec<Option<u16>>>,
     /// Fail with this error when that call has been made so many more times.
     pub fail: Cell<Option<(Call, u32, BoardError)>>,
     /// How many times longer than plant time a replica takes on the clock.
@@ -75,6 +103,7 @@ impl Bench {
             log: RefCell::default(),
             couplings: RefCell::default(),
             fields: RefCell::new(vec![Vec::new(); replicas]),
+            staged: RefCell::new(vec![None; COUPLINGS.len()]),
             fail: Cell::new(None),
             slowness: slowness.to_vec(),
             amplitude: Cell::new(0.9),
@@ -128,6 +157,18 @@ impl Bench {
 
     pub fn count(&self, of: impl Fn(&Act) -> bool) -> u64 {
         self.log.borrow().iter().filter(|(_, act)| of(act)).count() as u64
+    }
+
+    /// Converters that were handed nothing keep their codes.
+    fn latch_couplings(&self) {
+        let staged: Vec<_> = self.staged.borrow_mut().iter_mut().map(Option::take).collect();
+        if staged.iter().any(Option::is_some) {
+            let mut couplings = self.couplings.borrow_mut();
+            for (code, staged) in couplings.iter_mut().zip(staged) {
+                *code = staged.unwrap_or(*code);
+            }
+            self.note(Act::Couplings(couplings.clone()));
+        }
     }
 
     fn note(&self, act: Act) {
@@ -230,15 +271,18 @@ impl Board for ScriptedBoard {
         self.plants.len()
     }
 
-    fn latch_couplings(&mut self, codes: &[DacCode]) -> Result<(), BoardError> {
-        self.bench.check(Call::LatchCouplings)?;
-        self.bench.note(Act::Couplings(raw(codes)));
-        *self.bench.couplings.borrow_mut() = raw(codes);
+    fn stage_couplings(&mut self, first: usize, codes: &[DacCode]) -> Result<(), BoardError> {
+        self.bench.check(Call::StageCouplings)?;
+        self.bench.note(Act::Staged { first, codes: raw(codes) });
+        for (place, code) in self.bench.staged.borrow_mut()[first..first + codes.len()].iter_mut().zip(codes) {
+            *place = Some(code.0);
+        }
         Ok(())
     }
 
     fn latch_fields(&mut self, replica: usize, codes: &[DacCode]) -> Result<(), BoardError> {
         self.bench.check(Call::LatchFields)?;
+        self.bench.latch_couplings();
         self.bench.note(Act::Fields { replica, codes: raw(codes) });
         self.bench.fields.borrow_mut()[replica] = raw(codes);
         Ok(())
@@ -305,7 +349,15 @@ impl Board for ScriptedBoard {
         let inputs = safe.inputs.iter().map(|turn| turn.0).collect();
         self.bench.note(Act::Safe { couplings: raw(safe.couplings), fields: raw(safe.fields), inputs });
         *self.bench.couplings.borrow_mut() = raw(safe.couplings);
+        self.bench.staged.borrow_mut().fill(None);
         self.bench.fields.borrow_mut().fill(raw(safe.fields));
         self.bench.due_us.borrow_mut().fill(None);
+    }
+
+    fn recover(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
+        self.bench.check(Call::Recover)?;
+        self.bench.note(Act::Recover);
+        self.make_safe(safe);
+        Ok(())
     }
 }

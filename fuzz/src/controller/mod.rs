@@ -87,8 +87,15 @@ pub const OPS: [Op; 16] = [
     Op::Plant,
 ];
 
-const CALLS: [Call; 6] =
-    [Call::LatchCouplings, Call::LatchFields, Call::BeginShot, Call::Start, Call::Poll, Call::Read];
+const CALLS: [Call; 7] = [
+    Call::StageCouplings,
+    Call::LatchFields,
+    Call::BeginShot,
+    Call::Start,
+    Call::Poll,
+    Call::Read,
+    Call::Recover,
+];
 const ERRORS: [BoardError; 3] = [BoardError::Converter, BoardError::Board, BoardError::Plant];
 /// Steps of a script at most.
 const MOST_STEPS: usize = 120;
@@ -152,7 +159,7 @@ pub fn conversation() -> Conversation {
     }
     rig.tell_raw(&[1, 2, 3]);
     rig.exchange();
-    rig.bench.fail.set(Some((Call::LatchCouplings, 0, BoardError::Converter)));
+    rig.bench.fail.set(Some((Call::StageCouplings, 0, BoardError::Converter)));
     rig.tell(Command::Abort);
     rig.exchange();
     rig.record.take().unwrap_or_default()
@@ -195,7 +202,7 @@ fn act(rig: &mut Rig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
             assert!(rig.bench.is_safe(), "a closed socket needs no deadman");
         }
         Op::Fail => {
-            let call = CALLS[usize::from(script.below(6))];
+            let call = CALLS[usize::from(script.below(7))];
             let after = script.byte();
             rig.bench.fail.set(Some((call, after.into(), ERRORS[usize::from(script.below(3))])));
         }
