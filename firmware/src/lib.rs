@@ -14,12 +14,15 @@
 #![deny(missing_docs)]
 
 pub mod board;
+pub mod carrier;
 pub mod contrast;
 mod controller;
+pub mod front_end;
 pub mod generations;
 pub mod keyed;
 pub mod nudge;
 pub mod phase;
+pub mod rig_image;
 pub mod settle;
 mod shot;
 pub mod slots;
