@@ -8,6 +8,8 @@
 
 pub mod board;
 pub mod device;
+#[cfg(unix)]
+pub mod emulator;
 pub mod noise;
 pub mod plant;
 pub mod serve;
