@@ -16,6 +16,7 @@
 pub mod board;
 pub mod contrast;
 mod controller;
+pub mod converters;
 pub mod generations;
 pub mod keyed;
 pub mod nudge;
