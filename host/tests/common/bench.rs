@@ -16,7 +16,7 @@ use xyloop_sim::{Description, plant::WiringLists};
 
 use super::{
     cable::{Cable, Cut, Speed},
-    device,
+    device::{self, Buses},
 };
 
 /// What the line is called in messages.
@@ -35,6 +35,7 @@ pub struct World {
     pub cable: Cable,
     /// What the next boot is.
     pub description: Arc<Description>,
+    pub buses: Buses,
     /// Nobody can open the line.
     pub is_away: bool,
     pub boots: u32,
@@ -75,9 +76,15 @@ impl Bench {
 
     /// The same behind another line.
     pub fn start_on(description: Description, speed: Speed) -> Self {
+        Self::start_with(description, speed, Buses::NONE)
+    }
+
+    /// The same with slow buses.
+    pub fn start_with(description: Description, speed: Speed, buses: Buses) -> Self {
         let world = World {
             cable: Cable::new(speed),
             description: Arc::new(description),
+            buses,
             is_away: false,
             boots: 0,
             state: State::Boot,
