@@ -41,6 +41,7 @@ pub struct World {
     pub boots: u32,
     /// As of its last poll.
     pub state: State,
+    pub is_working: bool,
     /// Of all boots together.
     pub counts: Counts,
 }
@@ -88,6 +89,7 @@ impl Bench {
             is_away: false,
             boots: 0,
             state: State::Boot,
+            is_working: false,
             counts: Counts::default(),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), changed: Notify::new(), epoch: Instant::now() });
@@ -116,6 +118,11 @@ impl Bench {
     /// The device's state as of its last poll.
     pub fn state(&self) -> State {
         self.shared.lock().state
+    }
+
+    /// Whether it has begun something that takes more than a poll.
+    pub fn is_working(&self) -> bool {
+        self.shared.lock().is_working
     }
 
     pub fn boots(&self) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use xyloop_firmware::{Board, BoardError, Pace, ReadKey, SafeTable};
 use xyloop_protocol::{
     link::Role,
@@ -114,7 +114,9 @@ async fn one_boot(shared: &Shared, memory: &mut Memory, board: OnBuses, work_ste
                 }
                 let Some(bytes) = cable.take(Role::Host, line_us) else { break };
                 device.receive(now_us, &bytes);
-                device.poll(now_us);
+                if !device.is_working() {
+                    device.poll(now_us);
+                }
             }
             while cable.writable_at_us(Role::Device) <= line_us {
                 let length = device.transmit(now_us, &mut buffer);
@@ -123,17 +125,24 @@ async fn one_boot(shared: &Shared, memory: &mut Memory, board: OnBuses, work_ste
                 }
                 cable.write(Role::Device, line_us, &buffer[..length]);
                 // There is room for more results now.
-                device.poll(now_us);
+                if !device.is_working() {
+                    device.poll(now_us);
+                }
             }
             let writable = shared.at(cable.writable_at_us(Role::Device));
             let wakeup = device.next_wakeup_us().map(|us| (booted + Duration::from_micros(us)).max(writable));
-            let wakeup = if device.is_working() { Some(Instant::now() + work_step) } else { wakeup };
             let arrival = cable.next_arrival_us(Role::Host).map(|us| shared.at(us));
             let step = (device.state() == State::Running).then(|| Instant::now() + STEP);
             world.state = device.state();
+            world.is_working = device.is_working();
             world.counts = sum(earlier, device.counts());
             [wakeup, arrival, step].into_iter().flatten().min()
         };
+        if device.is_working() {
+            // Busy with its buses: it looks at nothing until then.
+            sleep(work_step).await;
+            continue;
+        }
         let asleep = async {
             match due {
                 Some(due) => sleep_until(due).await,

@@ -38,6 +38,12 @@ async fn slow_buses_and_lines_cut_at_any_frame_cost_time_and_nothing_else() {
     }
 }
 
+async fn until(done: impl Fn() -> bool) {
+    while !done() {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// The deadman comes while the commit is latched, and again while the arm is.
 #[tokio::test(start_paused = true)]
 async fn a_device_that_goes_safe_before_it_has_latched_is_armed_until_it_has() {
@@ -47,11 +53,11 @@ async fn a_device_that_goes_safe_before_it_has_latched_is_armed_until_it_has() {
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     let silences = async {
-        for _ in 0..2 {
-            // In the middle of 360 ms.
-            sleep(Duration::from_millis(100)).await;
+        for deadmen in 1..=2 {
+            // Until it has begun to latch, which takes 360 ms; the deadman 250.
+            until(|| bench.is_working()).await;
             bench.set_deaf(true);
-            sleep(Duration::from_millis(350)).await;
+            until(|| bench.counts().deadman == deadmen).await;
             bench.set_deaf(false);
         }
     };
