@@ -10,7 +10,7 @@ use xyloop_protocol::{
 use super::{
     Client, DeviceError,
     decode::{Piece, pieces_of_differences, pieces_of_words},
-    session::{HEAD, Trouble},
+    session::{COMMIT, HEAD, Trouble},
 };
 use crate::calibration::Codes;
 
@@ -87,7 +87,7 @@ impl Client {
                 Stage { generation: generation.number, block: *block, first: piece.first, codes: piece.codes() };
             self.session.order_ahead("stage", Command::Stage(stage)).await?;
         }
-        self.session.order_ahead("commit", Command::Commit(*generation)).await?;
+        self.session.order_ahead(COMMIT, Command::Commit(*generation)).await?;
         // Of a device that refuses it, or is lost before it has it, both are asked again.
         self.generation = *generation;
         (self.held, self.untouched) = (Some(Target { generation: *generation, codes: codes.clone() }), true);
@@ -97,22 +97,18 @@ impl Client {
     /// Arms a device again that went safe because it had not heard of us for a while.
     pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
         self.arm().await?;
-        self.note_safe();
+        if !self.session.went_safe {
+            self.rearmed += 1;
+            tracing::warn!(
+                "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
+                self.place()
+            );
+        }
         Ok(())
     }
 
     pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
-        self.session.order("arm", Command::Arm(self.generation)).await
-    }
-
-    /// The device had gone safe by itself, and is armed again by now.
-    fn note_safe(&mut self) {
-        self.session.went_safe = false;
-        self.rearmed += 1;
-        tracing::warn!(
-            "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
-            self.place()
-        );
+        self.session.arm(self.generation).await
     }
 }
 
