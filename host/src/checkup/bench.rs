@@ -21,6 +21,8 @@ use crate::{
 
 /// Bits on a serial line for every byte.
 const BITS_A_BYTE: f64 = 10.0;
+/// Most codes that are staged at once: whatever a device says it has, no more memory than this is taken for it.
+const CODES_MAX: usize = 1 << 24;
 /// Nudge strength of the shots, model units.
 const BETA: f64 = 0.03;
 
@@ -122,7 +124,7 @@ pub async fn measure(
     mut says: impl FnMut(Stage),
 ) -> Result<BenchReport, DeviceError> {
     let before = client.status().await?;
-    refuse_if_held(client, options, &before)?;
+    refuse(client, options, &before)?;
     let figures = client.figures();
     says(Stage::RoundTrips);
     let trips = Trips::take(client, Instant::now(), options.round_trips, options.longest / 5).await?;
@@ -132,6 +134,10 @@ pub async fn measure(
         Some(converters) if options.shots > 0 => {
             says(Stage::Shots);
             let ran = run_shots(client, options, converters).await;
+            if ran.is_err() {
+                // What is left of them would stand in the next host's way.
+                let _ = client.abort().await;
+            }
             let safe = client.make_safe().await;
             let ran = ran?;
             safe?;
@@ -149,10 +155,15 @@ pub async fn measure(
     })
 }
 
-/// A device that is not free is left alone.
-fn refuse_if_held(client: &Client, options: &BenchOptions, status: &Status) -> Result<(), DeviceError> {
+/// A device that is not free, or says what cannot be, is left alone.
+fn refuse(client: &Client, options: &BenchOptions, status: &Status) -> Result<(), DeviceError> {
     if matches!(status.state, State::Faulted(_)) {
         return Err(DeviceError::Fault(status.state));
+    }
+    let Limits { couplings, sites, .. } = client.identity().limits;
+    if couplings as usize > CODES_MAX - 2 * usize::from(sites) {
+        let what = format!("it says it has {couplings} couplings, this measures at most {CODES_MAX} codes");
+        return Err(DeviceError::Protocol { what });
     }
     let held = usize::from(status.shots_pending) + usize::from(status.shots_unretired);
     if options.shots > 0 && held > 0 {

@@ -242,5 +242,5 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(is_plain)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -98,7 +98,7 @@ async fn look_at(client: &mut Client, subject: &Subject<'_>, examination: &mut E
     let checks = &mut examination.checks;
     checks.push(judge::identity(&identity, &before.1));
     checks.push(judge::serial_number(subject, &identity.serial));
-    checks.push(judge::wiring(subject, &identity));
+    checks.push(judge::wiring(subject, identity.wiring_hash, &limits));
     checks.extend(judge::limits(subject, &limits));
     checks.extend(judge::state(&examination.place, &before.1));
 

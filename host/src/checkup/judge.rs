@@ -59,9 +59,8 @@ pub(super) fn serial_number(subject: &Subject<'_>, theirs: &str) -> Finding {
 }
 
 /// Whether it is wired as the rig file says.
-pub(super) fn wiring(subject: &Subject<'_>, identity: &Identity) -> Finding {
-    let (check, theirs, limits) = ("wiring", identity.wiring_hash, identity.limits);
-    let Limits { sites, couplings, inputs, outputs, .. } = limits;
+pub(super) fn wiring(subject: &Subject<'_>, theirs: u64, limits: &Limits) -> Finding {
+    let (check, Limits { sites, couplings, inputs, outputs, .. }) = ("wiring", limits);
     let theirs_is = format!("{sites} sites, {couplings} couplings, {inputs} inputs, {outputs} outputs");
     let Some(rig) = &subject.rig else {
         return Finding::ok(check, format!("{theirs:016x} ({theirs_is}); give `--config RIG` to compare"));
@@ -104,7 +103,7 @@ pub(super) fn limits(subject: &Subject<'_>, limits: &Limits) -> Vec<Finding> {
             "build firmware with larger slots, read only outputs, or train with nudge mode one-sided or linear-response",
         )
     };
-    let (slots, busy) = (limits.shot_slots, 2 * limits.replicas.max(1));
+    let (slots, busy) = (limits.shot_slots, limits.replicas.max(1).saturating_mul(2));
     let found = format!("{slots} shots held, {} run at the same time", limits.replicas);
     let slots = match slots {
         0 => Finding::failed("slots", found, "no shot can be run", "build firmware with shot slots"),
@@ -230,8 +229,10 @@ pub(super) fn link(asked: usize, quantiles: &Quantiles, traffic: &Traffic, deadm
         "{count} round trips: {}; {bad_here} bad frames here, {bad_there} there; {ours} resent from here, {theirs} from there",
         quantiles.in_words()
     );
-    let beyond = |part: u64, all: u64, percent: u64| part >= BAD_MIN && 100 * part >= percent * all;
-    let is_bad = beyond(bad_here, received + bad_here, BAD_PERCENT) || beyond(bad_there, sent, BAD_PERCENT);
+    let beyond =
+        |part: u64, all: u64, percent: u64| part >= BAD_MIN && part.saturating_mul(100) >= all.saturating_mul(percent);
+    let is_bad =
+        beyond(bad_here, received.saturating_add(bad_here), BAD_PERCENT) || beyond(bad_there, sent, BAD_PERCENT);
     let repeats = beyond(ours, sent, RESENT_PERCENT) || beyond(theirs, received, RESENT_PERCENT);
     let finding = if is_bad {
         Finding::warning(

@@ -76,7 +76,7 @@ impl System {
     /// What there is to know of a port.
     pub(super) fn look(&self, port: &Path) -> PortFacts {
         let node = fs::canonicalize(port).unwrap_or_else(|_| port.to_owned());
-        let is_pty = node.starts_with("/dev/pts");
+        let is_pty = node.starts_with("/dev/pts") || cfg!(target_os = "macos") && is_mac_pty(&node);
         let mut facts = PortFacts { access: self.access(&node), holders: self.holders(&node), ..PortFacts::default() };
         (facts.node, facts.is_pty) = (node, is_pty);
         let name = facts.name();
@@ -174,6 +174,10 @@ impl System {
         let known = self.text(&format!("run/udev/data/c{number}")).unwrap_or_default();
         known.lines().any(|line| line == "E:ID_MM_DEVICE_IGNORE=1" || line == "E:ID_MM_PORT_IGNORE=1")
     }
+}
+
+fn is_mac_pty(node: &Path) -> bool {
+    node.to_string_lossy().starts_with("/dev/ttys")
 }
 
 fn process_name(folder: &Path) -> String {

@@ -10,6 +10,9 @@ use xyloop::{
 
 use super::device::{Known, Whom};
 
+/// How long shots may take to be dropped after Ctrl-C.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Arguments of `device bench`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -30,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     round_trips: u32,
     /// How often all codes are staged (never committed).
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     generations: u32,
     /// About how long all of it may take, 1 to 3600; what is not done by then is left out.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -64,8 +67,11 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         _ = tokio::signal::ctrl_c() => None,
     };
     match measured {
-        // Shots may be under way.
-        None if options.shots > 0 => client.close().await,
+        None if options.shots > 0 => {
+            // Shots may be under way: what is left of them would stand in the next host's way.
+            let _ = tokio::time::timeout(ABORT_TIMEOUT, client.abort()).await;
+            client.close().await;
+        }
         _ => client.leave().await,
     }
     let Some(measured) = measured else {

@@ -1,18 +1,9 @@
 //! `xyloop device doctor`: why a device does not work, and what to do about it.
 
 use anyhow::Context;
-use xyloop::{
-    array::Array,
-    checkup::{self, Examination, RigFile, Subject, System, Verdict},
-    config,
-    device::Way,
-};
+use xyloop::checkup::{self, Examination, RigFile, Subject, System, Verdict};
 
-use super::{
-    Place,
-    device::{Known, Whom},
-    overrides,
-};
+use super::device::{Known, Whom};
 
 /// Arguments of `device doctor`.
 #[derive(Debug, clap::Args)]
