@@ -17,6 +17,7 @@ pub mod board;
 pub mod carrier;
 pub mod contrast;
 mod controller;
+pub mod converters;
 pub mod front_end;
 pub mod generations;
 pub mod keyed;

@@ -400,6 +400,11 @@ impl<'a> RigImage<'a> {
         long(self.head, 40)
     }
 
+    /// What the board needs between two transactions, nanoseconds.
+    pub fn gap_ns(&self) -> u32 {
+        long(self.head, 44)
+    }
+
     /// What sits at each address.
     pub fn chips(&self) -> impl ExactSizeIterator<Item = ChipKind> + 'a {
         self.chips.iter().map(|byte| ChipKind::from_byte(*byte).unwrap_or(ChipKind::Ad5370))
@@ -452,7 +457,7 @@ impl<'a> RigImage<'a> {
 
     /// How long its buses are busy: every transaction takes its bits and the gap.
     pub fn times(&self) -> Times {
-        let gap_ns = u64::from(long(self.head, 44));
+        let gap_ns = u64::from(self.gap_ns());
         let transaction_ns = |kind: ChipKind| {
             gap_ns + (u64::from(kind.bits_on_the_bus()) * 1_000_000_000).div_ceil(u64::from(self.spi_hz()))
         };

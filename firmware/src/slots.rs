@@ -62,6 +62,20 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// What storage is filled with, in a static too.
+    pub const EMPTY: Self = Self {
+        id: 0,
+        flip: false,
+        origin: Origin([0; 4]),
+        stage: Stage::Queued,
+        generation: 0,
+        read_out: ReadOut::Phases,
+        codec: Codec::Words,
+        rows: [Row { segment: 0, flags: Flags(0), settle_us: 0, residual_turn: 0, moved_turn: 0 }; MAX_SEGMENTS],
+        filled: 0,
+        sent: 0,
+    };
+
     /// Equilibria so far.
     pub fn rows(&self) -> &[Row] {
         self.rows.get(..usize::from(self.filled)).unwrap_or_default()

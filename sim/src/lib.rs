@@ -10,6 +10,8 @@
 pub mod board;
 pub mod chips;
 pub mod device;
+#[cfg(unix)]
+pub mod emulator;
 pub mod noise;
 pub mod plant;
 pub mod rack;

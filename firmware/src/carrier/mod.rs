@@ -139,10 +139,7 @@ impl<C: Carrier> Hardware for Remote<C> {
         = Chip<'a, C>
     where
         Self: 'a;
-    type Delay<'a>
-        = NoDelay
-    where
-        Self: 'a;
+    type Delay = NoDelay;
 
     fn chip(&mut self, address: u8) -> Chip<'_, C> {
         Chip { remote: self, address }

@@ -16,15 +16,13 @@ pub trait Hardware {
     where
         Self: 'a;
     /// Waits, where a chip needs one.
-    type Delay<'a>: DelayNs
-    where
-        Self: 'a;
+    type Delay: DelayNs;
 
     /// The chip at an address.
     fn chip(&mut self, address: u8) -> Self::Spi<'_>;
 
     /// Short waits (reset pulses); not the plant's time.
-    fn delay(&mut self) -> Self::Delay<'_>;
+    fn delay(&mut self) -> Self::Delay;
 
     /// One pulse on the LDAC line of all DACs: what was written is on the outputs.
     fn latch(&mut self) -> Result<(), BoardError>;

@@ -10,6 +10,10 @@
 //! # Limitations
 //! One replica. Converters of more than 16 bits are read to 16.
 
+mod board;
 mod hardware;
 
-pub use self::hardware::Hardware;
+pub use self::{
+    board::{CHANNELS_PER_ADC, FrontEnd, Memory},
+    hardware::Hardware,
+};

@@ -30,6 +30,11 @@ pub struct InFlight {
     lost: bool,
 }
 
+impl InFlight {
+    /// Nothing in flight: what storage is filled with, in a static too.
+    pub const NONE: Self = Self { at: 0, len: 0, sent_at_us: 0, repeat: false, lost: false };
+}
+
 #[derive(Debug)]
 pub(super) struct SendStream<'a> {
     ring: &'a mut [u8],
