@@ -133,7 +133,7 @@ pub async fn measure(
     let shots = match options.converters {
         Some(converters) if options.shots > 0 => {
             says(Stage::Shots);
-            let ran = run_shots(client, options, converters).await;
+            let ran = run_shots(client, options, converters, trips.quantiles().p50_us).await;
             if ran.is_err() {
                 // What is left of them would stand in the next host's way.
                 let _ = client.abort().await;
@@ -202,53 +202,124 @@ async fn run_shots(
     client: &mut Client,
     options: &BenchOptions,
     converters: Converters,
+    round_trip_us: u64,
 ) -> Result<ShotFigures, DeviceError> {
     let limits = client.identity().limits;
     client.take_over().await?;
     let generation = client.commit(&neutral_codes(&limits, Some(converters))).await?;
     let plan = plan(&Calibration::ideal(converters), generation, options.tau_us);
+    let at_once = usize::from(limits.shot_slots).max(1);
     // What the line still carries belongs to what was done before.
     client.status().await?;
-    let (started, bytes) = (Instant::now(), client.figures().bytes.0);
-    let (mut next, mut figures) = (1, ShotFigures { replicas: limits.replicas, ..ShotFigures::default() });
-    let mut plant_us = 0;
-    let at_once = usize::from(limits.shot_slots).max(1);
-    let is_over = || started.elapsed() >= options.longest / 3;
-    while figures.shots < options.shots && !(figures.shots > 0 && is_over()) {
-        let orders = orders(next, at_once.min(options.shots - figures.shots), &limits);
+    let (began, before_first) = (Instant::now(), client.figures().bytes.0);
+    let deadline = began + options.longest / 3;
+    let first = run_batch(client, plan, orders(1, 1, &limits), None).await?;
+    let alone = Alone {
+        took: began.elapsed(),
+        round_trip: Duration::from_micros(round_trip_us),
+        plant: Duration::from_micros(first.plant_us),
+        replicas: limits.replicas,
+    };
+    // Results on a slow line cannot be called back: no more is begun than there will be time for.
+    let count = options.shots.min(alone.fitting_into(deadline.saturating_duration_since(Instant::now())));
+    let (started, bytes) = if count > 0 { (Instant::now(), client.figures().bytes.0) } else { (began, before_first) };
+    let mut tally = if count > 0 { Tally::default() } else { first };
+    let mut next: ShotId = 2;
+    while tally.shots < count && (tally.shots == 0 || Instant::now() < deadline) {
+        let orders = orders(next, at_once.min(count - tally.shots), &limits);
         next += orders.len() as ShotId;
-        let mut batch = client.batch(plan, orders).await?;
-        let most = batch.most_unretired();
-        while let Some(result) = batch.next().await? {
-            figures.shots += 1;
-            figures.equilibria += result.equilibria.len();
-            figures.unsettled += unsettled(&result);
-            let settle_us: u64 = result.equilibria.iter().map(|state| u64::from(state.settle_us)).sum();
-            plant_us += u64::from(plan.kick.duration_us) + settle_us;
-            let stops = is_over();
-            if figures.shots % most == 0 || result.id + 1 == next || stops {
-                batch.retire(result.id).await?;
-            }
-            if stops {
-                break;
-            }
-        }
-        if figures.shots + 1 < next as usize {
-            client.abort().await?;
-        }
+        tally.add(run_batch(client, plan, orders, Some(deadline)).await?);
     }
-    figures.seconds = started.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     let received = client.figures().bytes.0.saturating_sub(bytes);
-    figures.shots_per_s = figures.shots as f64 / figures.seconds;
-    figures.equilibria_per_s = figures.equilibria as f64 / figures.seconds;
-    figures.kb_per_s = received as f64 / 1e3 / figures.seconds;
-    figures.plant_seconds = plant_us as f64 / 1e6;
-    figures.line_share = share(received, figures.seconds, options.baud);
-    Ok(figures)
+    Ok(ShotFigures {
+        shots: tally.shots,
+        equilibria: tally.equilibria,
+        unsettled: tally.unsettled,
+        seconds,
+        shots_per_s: tally.shots as f64 / seconds,
+        equilibria_per_s: tally.equilibria as f64 / seconds,
+        kb_per_s: received as f64 / 1e3 / seconds,
+        plant_seconds: tally.plant_us as f64 / 1e6,
+        replicas: limits.replicas,
+        line_share: share(received, seconds, options.baud),
+    })
 }
 
-fn unsettled(result: &ShotResult) -> usize {
-    result.equilibria.iter().filter(|state| state.flags.any(Flags::UNSETTLED)).count()
+/// What a first shot took that ran alone.
+#[derive(Clone, Copy)]
+struct Alone {
+    took: Duration,
+    round_trip: Duration,
+    plant: Duration,
+    replicas: u16,
+}
+
+impl Alone {
+    /// How many more shots will be finished in this time, run one behind the other on a line and side by side on an array.
+    fn fitting_into(self, left: Duration) -> usize {
+        let on_line = self.took.saturating_sub(self.round_trip).saturating_sub(self.plant);
+        let on_array = self.plant / u32::from(self.replicas.max(1));
+        let each = on_line.max(on_array).max(Duration::from_micros(1));
+        (left.as_micros() / each.as_micros()) as usize
+    }
+}
+
+/// What came of shots.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    shots: usize,
+    equilibria: usize,
+    unsettled: usize,
+    /// Kicks and settling.
+    plant_us: u64,
+}
+
+impl Tally {
+    fn add(&mut self, more: Self) {
+        self.shots += more.shots;
+        self.equilibria += more.equilibria;
+        self.unsettled += more.unsettled;
+        self.plant_us = self.plant_us.saturating_add(more.plant_us);
+    }
+
+    fn of(result: &ShotResult, kick_us: u32) -> Self {
+        let states = &result.equilibria;
+        let settle_us: u64 = states.iter().map(|state| u64::from(state.settle_us)).sum();
+        Self {
+            shots: 1,
+            equilibria: states.len(),
+            unsettled: states.iter().filter(|state| state.flags.any(Flags::UNSETTLED)).count(),
+            plant_us: u64::from(kick_us) + settle_us,
+        }
+    }
+}
+
+/// Runs these shots until the deadline, if there is one; those that are not finished by then are dropped.
+async fn run_batch(
+    client: &mut Client,
+    plan: Plan,
+    orders: Vec<ShotOrder>,
+    deadline: Option<Instant>,
+) -> Result<Tally, DeviceError> {
+    let count = orders.len();
+    let mut tally = Tally::default();
+    let mut batch = client.batch(plan, orders).await?;
+    let most = batch.most_unretired();
+    while let Some(result) = batch.next().await? {
+        tally.add(Tally::of(&result, plan.kick.duration_us));
+        let stops = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if tally.shots % most == 0 || tally.shots == count || stops {
+            batch.retire(result.id).await?;
+        }
+        if stops {
+            break;
+        }
+    }
+    if tally.shots < count {
+        client.abort().await?;
+    }
+    Ok(tally)
 }
 
 /// Zero output on every converter. Where the converters are not known, codes that every converter has.
@@ -330,6 +401,18 @@ mod tests {
         let known = neutral_codes(&limits, Some(converters));
         assert!(known.couplings.iter().all(|code| code.steps(12) == 0), "{known:?}");
         assert!(known.fields.iter().all(|code| code.steps(8) == 0), "{known:?}");
+    }
+
+    #[test]
+    fn no_more_shots_are_begun_than_there_is_time_for() {
+        let ms = Duration::from_millis;
+        let alone = Alone { took: ms(12), round_trip: ms(2), plant: ms(0), replicas: 16 };
+        assert_eq!(alone.fitting_into(ms(1000)), 100, "10 ms of line each");
+        let slow_array = Alone { took: ms(162), plant: ms(160), ..alone };
+        assert_eq!(slow_array.fitting_into(ms(1000)), 100, "16 at once, 160 ms each");
+        assert_eq!(alone.fitting_into(ms(9)), 0);
+        let none = Alone { took: ms(0), replicas: 0, ..alone };
+        assert_eq!(none.fitting_into(ms(1)), 1000, "nothing is divided by");
     }
 
     #[test]
