@@ -15,6 +15,8 @@ fn every_command_explains_itself() {
         "device",
         "device info",
         "device clear",
+        "device doctor",
+        "device bench",
         "sim",
         "sim serve",
         "config",
