@@ -29,6 +29,8 @@ enum Wait {
     Minimum,
     /// The next window.
     Window,
+    /// Nothing but reads: the state has settled, or has not in time.
+    ReadOut,
 }
 
 /// One replica's place in its shot.
@@ -37,8 +39,12 @@ pub struct Replica {
     slot: Option<u16>,
     segment: u8,
     wait: Wait,
+    /// Reads in this segment so far, and those still to come before it can go on: the time it waited for is over.
     reads: u16,
+    reads_left: u8,
     elapsed_us: u32,
+    /// Between the last two windows.
+    residual_turn: u16,
     /// Noticed in this segment.
     flags: Flags,
     basin_changed: bool,
@@ -52,6 +58,8 @@ pub(crate) struct Frame<'f> {
     pub outputs: &'f [u16],
     pub field_bits: u8,
     pub iq_bits: u8,
+    /// Reads of a replica that fit into one look at it.
+    pub reads_at_once: u8,
 }
 
 /// All replicas, the ring of shots and the scratch memory between them.
@@ -71,16 +79,24 @@ impl Shots<'_> {
     /// Takes every replica that is ready one step further, and starts waiting shots on those that are idle then.
     pub fn poll<B: Board>(&mut self, board: &mut B, frame: &Frame<'_>, counts: &mut Counts) -> Result<(), BoardError> {
         for replica in 0..self.replicas.len() {
-            if self.replicas[replica].slot.is_some()
-                && let Some(elapsed_us) = board.ready(replica)
-            {
-                self.step(board, frame, replica, elapsed_us, counts)?;
+            if let Some(index) = self.replicas[replica].slot.map(usize::from) {
+                if self.replicas[replica].reads_left == 0
+                    && let Some(elapsed_us) = board.ready(replica)
+                {
+                    self.arrive(board, frame, replica, index, elapsed_us, counts)?;
+                }
+                self.read_on(board, frame, replica, index, counts)?;
             }
             if self.replicas[replica].slot.is_none() {
                 self.begin(board, frame, replica, counts)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a replica has reads left that wait for nothing but the next look at it.
+    pub fn are_reading(&self) -> bool {
+        self.replicas.iter().any(|replica| replica.reads_left > 0)
     }
 
     /// Takes every replica off its shot; the shots are to be run again from their start.
@@ -164,52 +180,87 @@ impl Shots<'_> {
         board.start(replica, ordinal, duration_us)
     }
 
-    fn step<B: Board>(
+    /// The time a replica was started for is over.
+    fn arrive<B: Board>(
         &mut self,
         board: &mut B,
         frame: &Frame<'_>,
         replica: usize,
+        index: usize,
         elapsed_us: u32,
         counts: &mut Counts,
     ) -> Result<(), BoardError> {
         let state = &mut self.replicas[replica];
-        let Some(index) = state.slot.map(usize::from) else { return Ok(()) };
         state.elapsed_us = state.elapsed_us.saturating_add(elapsed_us);
-        let (segment, elapsed_us) = (state.segment, state.elapsed_us);
+        if state.wait == Wait::Kick {
+            state.segment += 1;
+            return self.enter(board, frame, replica, index, counts);
+        }
+        self.begin_reads(replica, frame.plan.settle.reads_per_window);
+        Ok(())
+    }
+
+    fn begin_reads(&mut self, replica: usize, reads: u8) {
+        self.replicas[replica].reads_left = reads;
+        let sites = self.phases.len();
+        self.sums[replica * sites..(replica + 1) * sites].fill(IqSum::default());
+    }
+
+    /// Reads as often as the board's pace allows, and goes on with what the last read of a window or a read-out decides.
+    fn read_on<B: Board>(
+        &mut self,
+        board: &mut B,
+        frame: &Frame<'_>,
+        replica: usize,
+        index: usize,
+        counts: &mut Counts,
+    ) -> Result<(), BoardError> {
         let policy = &frame.plan.settle;
         let sites = self.phases.len();
         let window = replica * sites..(replica + 1) * sites;
-        match state.wait {
-            Wait::Kick => {
-                self.replicas[replica].segment += 1;
-                return self.enter(board, frame, replica, index, counts);
+        let mut at_once = frame.reads_at_once.max(1);
+        while self.replicas[replica].reads_left > 0 {
+            let reads = self.replicas[replica].reads_left.min(at_once);
+            if reads == 0 {
+                return Ok(());
             }
-            Wait::Minimum => {
-                self.read(board, frame, replica, index, policy.reads_per_window, counts)?;
-                self.windows[window].copy_from_slice(self.phases);
-                self.replicas[replica].wait = Wait::Window;
+            at_once -= reads;
+            self.read(board, frame, replica, index, reads, counts)?;
+            let state = &mut self.replicas[replica];
+            if state.reads_left > 0 {
+                return Ok(());
             }
-            Wait::Window => {
-                self.read(board, frame, replica, index, policy.reads_per_window, counts)?;
-                let verdict = settle::verdict(&self.windows[window.clone()], self.phases, policy);
-                let out_of_time = elapsed_us.saturating_add(policy.window_us) > policy.timeout_us;
-                if verdict.settled || out_of_time {
-                    if !verdict.settled {
-                        self.replicas[replica].flags.set(Flags::UNSETTLED);
+            for (turn, sum) in self.phases.iter_mut().zip(&self.sums[window.clone()]) {
+                *turn = sum.turn();
+            }
+            match state.wait {
+                Wait::Kick | Wait::Minimum => state.wait = Wait::Window,
+                Wait::Window => {
+                    let verdict = settle::verdict(&self.windows[window.clone()], self.phases, policy);
+                    let out_of_time = state.elapsed_us.saturating_add(policy.window_us) > policy.timeout_us;
+                    if verdict.settled || out_of_time {
+                        if !verdict.settled {
+                            state.flags.set(Flags::UNSETTLED);
+                        }
+                        (state.wait, state.residual_turn) = (Wait::ReadOut, verdict.residual_turn);
+                        self.begin_reads(replica, frame.plan.reads);
+                        continue;
                     }
-                    self.read(board, frame, replica, index, frame.plan.reads, counts)?;
-                    self.record(frame, replica, index, verdict.residual_turn);
+                }
+                Wait::ReadOut => {
+                    self.record(frame, replica, index);
                     counts.equilibria += 1;
                     self.replicas[replica].segment += 1;
                     return self.enter(board, frame, replica, index, counts);
                 }
-                self.windows[window].copy_from_slice(self.phases);
             }
+            self.windows[window.clone()].copy_from_slice(self.phases);
+            board.start(replica, self.replicas[replica].segment, policy.window_us)?;
         }
-        board.start(replica, segment, policy.window_us)
+        Ok(())
     }
 
-    /// Reads every site `reads` times: sums of codes into `sums`, mean phases into `phases`.
+    /// Reads every site so many times and adds the codes up.
     fn read<B: Board>(
         &mut self,
         board: &mut B,
@@ -219,27 +270,25 @@ impl Shots<'_> {
         reads: u8,
         counts: &mut Counts,
     ) -> Result<(), BoardError> {
-        self.sums.fill(IqSum::default());
         let shot = self.slots.slot(index).id;
+        let sites = self.phases.len();
         let state = &mut self.replicas[replica];
         for _ in 0..reads {
             let key = ReadKey { shot, segment: state.segment, read: state.reads };
             board.read(replica, key, self.codes)?;
             state.reads = state.reads.wrapping_add(1);
+            state.reads_left -= 1;
             counts.reads += 1;
-            for (sum, code) in self.sums.iter_mut().zip(self.codes.iter()) {
+            for (sum, code) in self.sums[replica * sites..].iter_mut().zip(self.codes.iter()) {
                 sum.add(*code);
                 state.flags.set(phase::flags_of(*code, frame.iq_bits));
             }
-        }
-        for (turn, sum) in self.phases.iter_mut().zip(self.sums.iter()) {
-            *turn = sum.turn();
         }
         Ok(())
     }
 
     /// Writes the equilibrium that was just read into the shot's slot.
-    fn record(&mut self, frame: &Frame<'_>, replica: usize, index: usize, residual_turn: u16) {
+    fn record(&mut self, frame: &Frame<'_>, replica: usize, index: usize) {
         let sites = self.phases.len();
         let plan = frame.plan;
         let state = &mut self.replicas[replica];
@@ -256,13 +305,15 @@ impl Shots<'_> {
         if state.basin_changed {
             flags.set(Flags::BASIN_CHANGED);
         }
-        let row = Row { segment: state.segment, flags, settle_us: state.elapsed_us, residual_turn, moved_turn };
+        let (segment, settle_us, residual_turn) = (state.segment, state.elapsed_us, state.residual_turn);
+        let row = Row { segment, flags, settle_us, residual_turn, moved_turn };
         let ordinal = self.slots.slot(index).push(row);
         let bytes = kept_bytes(plan.read_out, sites, frame.outputs.len());
         let Some(place) = self.slots.results_mut(index).get_mut(ordinal * bytes..(ordinal + 1) * bytes) else {
             return; // The plan was refused if its results do not fit.
         };
         let words = place.as_chunks_mut::<2>().0.iter_mut();
+        let sums = &self.sums[replica * sites..(replica + 1) * sites];
         match plan.read_out {
             ReadOut::Phases | ReadOut::Contrast => {
                 for (word, turn) in words.zip(self.phases.iter()) {
@@ -276,7 +327,7 @@ impl Shots<'_> {
                 }
             }
             ReadOut::Iq => {
-                let codes = self.sums.iter().map(|sum| sum.mean(plan.reads)).flat_map(|code| [code.i, code.q]);
+                let codes = sums.iter().map(|sum| sum.mean(plan.reads)).flat_map(|code| [code.i, code.q]);
                 for (word, code) in words.zip(codes) {
                     *word = code.0.to_le_bytes();
                 }

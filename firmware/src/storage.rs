@@ -56,7 +56,7 @@ pub struct Storage<'a> {
     pub fields: &'a mut [DacCode],
     /// One read, scratch: sites.
     pub codes: &'a mut [IqCode],
-    /// Sums over reads, scratch: sites.
+    /// Sums over the reads of each replica so far: replicas × sites.
     pub sums: &'a mut [IqSum],
     /// Mean phases, scratch: sites.
     pub phases: &'a mut [Turn],
@@ -92,7 +92,7 @@ impl Storage<'_> {
             ("staged", self.staged.len(), s.generation()),
             ("fields", self.fields.len(), 2 * s.sites),
             ("codes", self.codes.len(), s.sites),
-            ("sums", self.sums.len(), s.sites),
+            ("sums", self.sums.len(), s.replicas * s.sites),
             ("phases", self.phases.len(), s.sites),
             ("free", self.free.len(), s.replicas * s.sites),
             ("windows", self.windows.len(), s.replicas * s.sites),

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use xyloop_firmware::BoardError;
+use xyloop_firmware::{BoardError, Pace};
 use xyloop_protocol::{
     message::{
         Block, Bytes, CodeArray, Command, Cost, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle, Shot, Stage,
@@ -219,9 +219,12 @@ proptest! {
     }
 
     #[test]
-    fn any_requests_in_any_order_are_survived(steps in steps(), planned in 0..4) {
+    fn any_requests_in_any_order_are_survived(steps in steps(), planned in 0..4, codes in 1..9_usize) {
         // Three times in four from where a batch can start.
         let mut rig = if planned > 0 { Rig::planned(&[1, 3], Cost::Cosine) } else { Rig::connected(&[1, 3]) };
+        // Two times in three a latch takes more than a poll.
+        let pace = Pace { codes, reads: 1 };
+        rig.bench.set_pace(pace);
         let mut mind = Mind { session: 1, held: Codes::new(1).generation(1), next_id: 0 };
         for step in &steps {
             act(&mut rig, step, &mut mind);
@@ -233,5 +236,7 @@ proptest! {
         rig.run_for(5_000);
         check(&mut rig);
         is_usable(&mut rig, 1_000_000);
+        let (codes, reads) = rig.bench.most_work();
+        prop_assert!(codes <= pace.codes && reads <= pace.reads, "{codes} codes, {reads} reads in a poll");
     }
 }

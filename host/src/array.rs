@@ -5,7 +5,10 @@ use xyloop_lattice::{Geometry, Graph, GraphError, Preset};
 use xyloop_protocol::wiring::Converters;
 use xyloop_sim::{Description, plant::WiringLists};
 
-use crate::config::{self, Rig, Shape};
+use crate::{
+    config::{self, Rig, Shape},
+    device::Wanted,
+};
 
 /// What an array is: sites, couplings, terminals and converters.
 #[derive(Clone, Debug)]
@@ -33,6 +36,23 @@ impl Array {
     /// The fingerprint of the wiring, to be compared with the device's.
     pub fn wiring_hash(&self) -> u64 {
         WiringLists::new(&self.graph).wiring(self.graph.len(), self.converters).hash()
+    }
+
+    /// The device of this rig, for a host to look for.
+    pub fn wanted(&self, rig: &Rig) -> Wanted {
+        let graph = &self.graph;
+        Wanted {
+            rig: rig.name.clone(),
+            array: format!(
+                "{} sites, {} couplings, {} inputs, {} outputs",
+                graph.len(),
+                graph.couplings().len(),
+                graph.inputs().len(),
+                graph.outputs().len()
+            ),
+            wiring_hash: self.wiring_hash(),
+            serial_number: rig.device.serial_number.clone(),
+        }
     }
 
     /// The simulated device of this rig.

@@ -7,12 +7,14 @@
 //! | [`mod@array`] | from a rig file to its graph, wiring and simulated device |
 //! | [`calibration`] | between model units and converter codes |
 //! | [`device`] | transports, the connection, what is asked of a device |
+//! | [`checkup`] | what is wrong with a device or the way to it, and what both can do |
 //! | [`train`] | Equilibrium Propagation: shots, gradient, optimiser, evaluation |
 //! | [`run`] | the run folder |
 #![forbid(unsafe_code)]
 
 pub mod array;
 pub mod calibration;
+pub mod checkup;
 pub mod config;
 pub mod device;
 pub mod run;

@@ -132,9 +132,6 @@ impl SimulatedBoard {
     /// # Errors
     /// If the worker threads cannot be started.
     pub fn new(description: Arc<Description>, workers: Workers) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let graph = &description.graph;
-        let network = Arc::new(Network::new(graph));
-        let blocks = description.replicas.div_ceil(LANES);
         let workers = match workers {
             Workers::Inline => None,
             Workers::Threads(notify) => {
@@ -146,6 +143,18 @@ impl SimulatedBoard {
                 Some((pool, notify))
             }
         };
+        Ok(Self::with_pool(description, workers))
+    }
+
+    /// A board at reset that computes in [`Board::poll`].
+    pub fn inline(description: Arc<Description>) -> Self {
+        Self::with_pool(description, None)
+    }
+
+    fn with_pool(description: Arc<Description>, workers: Option<(rayon::ThreadPool, Notify)>) -> Self {
+        let graph = &description.graph;
+        let network = Arc::new(Network::new(graph));
+        let blocks = description.replicas.div_ceil(LANES);
         let replica = || Replica {
             activity: Activity::Idle,
             duration_us: 0,
@@ -166,7 +175,7 @@ impl SimulatedBoard {
             ensemble: Ensemble::new(&network),
             lanes: vec![Lane { phases: vec![0.0; graph.len()], ..Lane::default() }; LANES],
         };
-        Ok(Self {
+        Self {
             blocks: (0..blocks).map(|index| Some(Box::new(block(index)))).collect(),
             replicas: (0..description.replicas).map(|_| replica()).collect(),
             staged: (vec![DacCode::default(); graph.couplings().len()], false),
@@ -176,7 +185,7 @@ impl SimulatedBoard {
             network,
             noisy_step: NOISY_STEP,
             description,
-        })
+        }
     }
 
     /// What was asked of the plant since reset.

@@ -94,7 +94,7 @@ impl Memory {
             generations: [vec![DacCode::default(); s.generation()], vec![DacCode::default(); s.generation()]],
             fields: vec![DacCode::default(); 2 * s.sites],
             codes: vec![IqCode::default(); s.sites],
-            sums: vec![IqSum::default(); s.sites],
+            sums: vec![IqSum::default(); s.replicas * s.sites],
             turns: [
                 turns(s.sites),
                 turns(s.replicas * s.sites),

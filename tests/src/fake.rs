@@ -61,6 +61,15 @@ impl Pty {
         self
     }
 
+    /// Prints a line again and again, like a console or an instrument of another make.
+    #[must_use]
+    pub fn printing(self, text: &str) -> Self {
+        let mut line = self.master.try_clone().unwrap();
+        let text = format!("{text}\r\n");
+        thread::spawn(move || while line.write_all(text.as_bytes()).is_ok() {});
+        self
+    }
+
     /// Sends numbers without end, frame delimiters among them, like an instrument of another make.
     #[must_use]
     pub fn babbling(self) -> Self {

@@ -19,7 +19,7 @@ impl<B: Board> Controller<'_, B> {
         let buffer = core::mem::take(&mut self.message_in);
         // Of a host that has left, its last words count; nobody waits for an answer.
         let has_left = self.link.session().is_none();
-        while has_left || (self.send_collected() && self.link.send_room() >= REPLY_ROOM.max(self.sizes.message())) {
+        while has_left || self.may_take_another() {
             let Some(length) = self.link.front().map(<[u8]>::len) else { break };
             if self.link.receive_message(buffer).is_none() {
                 // Longer than was announced: it would block everything behind it.
@@ -38,6 +38,13 @@ impl<B: Board> Controller<'_, B> {
         self.message_in = buffer;
     }
 
+    /// Whether another command may be taken: none waits for its latch or for its answer to leave, and an answer fits.
+    fn may_take_another(&mut self) -> bool {
+        !self.latching.holds_commands()
+            && self.send_collected()
+            && self.link.send_room() >= REPLY_ROOM.max(self.sizes.message())
+    }
+
     fn handle(&mut self, tag: u16, command: &Command<'_>, now_us: u64) -> Answer {
         let refuse_if_busy = |pending: usize| {
             if pending > 0 { Err(Refusal { reason: Reason::Busy, detail: pending as u64 }) } else { Ok(()) }
@@ -50,30 +57,28 @@ impl<B: Board> Controller<'_, B> {
                 return Answer::refused(Reason::Faulted, fault as u64);
             }
         }
-        let done: Result<(), Refusal> = match command {
-            Command::Identify => return Answer::Identity,
-            Command::Status => return Answer::Status,
-            Command::Collect(first) => match self.collect(tag, *first) {
-                Ok(()) => return Answer::Nothing,
-                Err(refusal) => Err(refusal),
-            },
+        let done = |()| Answer::Done;
+        let answer: Result<Answer, Refusal> = match command {
+            Command::Identify => Ok(Answer::Identity),
+            Command::Status => Ok(Answer::Status),
+            Command::Collect(first) => self.collect(tag, *first).map(|()| Answer::Nothing),
             Command::Retire(through) => {
                 self.shots.slots.retire(*through);
-                return Answer::Nothing;
+                Ok(Answer::Nothing)
             }
-            Command::Shot(shot) => match self.queue(shot) {
-                Ok(()) => return Answer::Nothing,
-                Err(refusal) => Err(refusal),
-            },
-            Command::Stage(stage) => self.stage(stage),
+            Command::Shot(shot) => self.queue(shot).map(|()| Answer::Nothing),
+            Command::Stage(stage) => self.stage(stage).map(done),
             Command::Commit(generation) => {
-                refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).and_then(|()| {
+                refuse_if_busy(pending).and_then(|()| self.generations.commit(*generation)).map(|()| {
                     // A plan names the generation its shots are for.
                     self.plan = self.plan.filter(|plan| plan.generation == *generation);
-                    self.latch(now_us)
+                    self.latch_for(tag, now_us)
                 })
             }
-            Command::Arm(generation) => self.arm(*generation, now_us),
+            Command::Arm(generation) => self.check_armed(*generation).map(|()| match self.outputs {
+                Outputs::Latched => Answer::Done,
+                Outputs::Safe(_) => self.latch_for(tag, now_us),
+            }),
             Command::Plan(plan) => refuse_if_busy(pending).and_then(|()| {
                 // Shots that were sent behind a plan which is refused must not run under the one before.
                 self.plan = None;
@@ -81,7 +86,7 @@ impl<B: Board> Controller<'_, B> {
                 self.plan = Some(*plan);
                 self.origin = PlanOrigin::new(plan);
                 self.shots.contrast.reset(plan.codec);
-                Ok(())
+                Ok(Answer::Done)
             }),
             Command::Abort => {
                 self.shots.discard(&mut self.counts);
@@ -89,24 +94,20 @@ impl<B: Board> Controller<'_, B> {
                 // Shots that were dropped may be in the contrast sums: only a new plan starts them again.
                 self.plan = None;
                 self.refuse_collect(Reason::NoPlan, 0);
-                if self.outputs == Outputs::Latched {
+                Ok(match self.outputs {
                     // Puts the trained fields back; what a replica was started for is not asked for any more.
-                    self.latch(now_us)
-                } else {
-                    Ok(())
-                }
+                    Outputs::Latched => self.latch_for(tag, now_us),
+                    Outputs::Safe(_) => Answer::Done,
+                })
             }
             Command::Safe => {
                 self.go_safe(SafeCause::Asked);
                 self.announce = false;
-                Ok(())
+                Ok(Answer::Done)
             }
-            Command::Clear => self.clear(),
+            Command::Clear => self.clear().map(done),
         };
-        match done {
-            Ok(()) => Answer::Done,
-            Err(refusal) => Answer::Refused(refusal),
-        }
+        answer.unwrap_or_else(Answer::Refused)
     }
 
     /// Ends a fault, once the board is set up anew. One that cannot be is faulted by that.
@@ -133,15 +134,9 @@ impl<B: Board> Controller<'_, B> {
         self.shots.slots.push(shot, self.origin.of(shot))
     }
 
-    fn arm(&mut self, generation: Generation, now_us: u64) -> Result<(), Refusal> {
+    fn check_armed(&self, generation: Generation) -> Result<(), Refusal> {
         match self.generations.current() {
-            Some(current) if current == generation => {
-                if self.outputs == Outputs::Latched {
-                    Ok(())
-                } else {
-                    self.latch(now_us)
-                }
-            }
+            Some(current) if current == generation => Ok(()),
             current => {
                 let detail = u64::from(current.map_or(0, |current| current.number));
                 Err(Refusal { reason: Reason::WrongGeneration, detail })

@@ -15,17 +15,18 @@
 mod answers;
 mod collect;
 mod commands;
+mod latching;
 
 use xyloop_protocol::{
     codec::Codecs,
     greeting::Greeting,
     link::{self, Link},
-    message::{Counts, Fault, Plan, Reason, Refusal, Report, SafeCause, State},
+    message::{Counts, Fault, Plan, Reason, Report, SafeCause, State},
     origin::PlanOrigin,
     wiring::Wiring,
 };
 
-use self::collect::Collecting;
+use self::{collect::Collecting, latching::Latching};
 use crate::{
     board::{Board, BoardError, SafeTable},
     contrast::ContrastSums,
@@ -93,6 +94,7 @@ pub struct Controller<'a, B> {
     /// The host has to be told of a state it did not ask for.
     announce: bool,
     collecting: Option<Collecting>,
+    latching: Latching,
 }
 
 impl<'a, B: Board> Controller<'a, B> {
@@ -172,7 +174,7 @@ impl<'a, B: Board> Controller<'a, B> {
                 replicas: &mut storage.replicas[..s.replicas],
                 fields: &mut storage.fields[..2 * s.sites],
                 codes: &mut storage.codes[..s.sites],
-                sums: &mut storage.sums[..s.sites],
+                sums: &mut storage.sums[..s.replicas * s.sites],
                 phases: &mut storage.phases[..s.sites],
                 free: &mut storage.free[..s.replicas * s.sites],
                 windows: &mut storage.windows[..s.replicas * s.sites],
@@ -189,6 +191,7 @@ impl<'a, B: Board> Controller<'a, B> {
             alive_us: 0,
             announce: false,
             collecting: None,
+            latching: Latching::default(),
         })
     }
 
@@ -206,31 +209,45 @@ impl<'a, B: Board> Controller<'a, B> {
     /// and at [`next_wakeup_us`](Self::next_wakeup_us); at least every 20 ms while shots run.
     pub fn poll(&mut self, now_us: u64) {
         self.started_us.get_or_insert(now_us);
+        self.latching.begin_poll(self.board.pace().codes);
         self.note_session(now_us);
+        self.continue_latching(now_us);
         self.take_commands(now_us);
         self.judge_deadman(now_us);
         if self.outputs == Outputs::Latched
+            && !self.latching.is_under_way()
             && let Err(error) = self.run_shots(now_us)
         {
             self.latch_fault(error);
         }
+        self.send_owed();
         self.tell_state();
         self.send_results();
         self.send_collected();
     }
 
-    /// When [`poll`](Self::poll) and [`transmit`](Self::transmit) have something to do without any input.
+    /// Whether [`poll`](Self::poll) stopped in the middle of something because the board's pace allows no more between two
+    /// looks at the link, and is to be called again at once, whether the line takes bytes or not.
+    pub fn is_working(&self) -> bool {
+        self.latching.is_under_way() || (self.outputs == Outputs::Latched && self.shots.are_reading())
+    }
+
+    /// When [`poll`](Self::poll) and [`transmit`](Self::transmit) have something to do without any input: 0, a moment that
+    /// is over, while [`poll`](Self::poll) [has work left](Self::is_working).
     pub fn next_wakeup_us(&self) -> Option<u64> {
+        if self.is_working() {
+            return Some(0);
+        }
         match (self.link.next_wakeup_us(), self.next_deadman_us()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
     }
 
-    /// When the deadman has to be judged: what is left of [`next_wakeup_us`](Self::next_wakeup_us) while the line takes
-    /// nothing.
+    /// When the deadman has to be judged: with [`is_working`](Self::is_working), what is left of
+    /// [`next_wakeup_us`](Self::next_wakeup_us) while the line takes nothing.
     pub fn next_deadman_us(&self) -> Option<u64> {
-        (self.outputs == Outputs::Latched).then(|| self.deadman_at_us())
+        self.is_answered_for().then(|| self.deadman_at_us())
     }
 
     /// The device's state.
@@ -264,9 +281,14 @@ impl<'a, B: Board> Controller<'a, B> {
     /// were not taken yet are dropped: they must not latch anything afterwards.
     pub fn hang_up(&mut self) {
         while self.link.pop() {}
-        if self.outputs == Outputs::Latched {
+        if self.is_answered_for() {
             self.die();
         }
+    }
+
+    /// Whether somebody has to answer for the outputs: they are not safe, or will soon not be.
+    fn is_answered_for(&self) -> bool {
+        self.outputs == Outputs::Latched || self.latching.is_under_way()
     }
 
     fn note_session(&mut self, now_us: u64) {
@@ -277,6 +299,7 @@ impl<'a, B: Board> Controller<'a, B> {
         self.session = session;
         // Who asked is gone.
         self.collecting = None;
+        self.drop_staged();
         if session.is_some() {
             // Another connection does not know what the old one asked for or got: it asks anew, under the same shot
             // ids, and is offered every finished shot that was not retired.
@@ -287,7 +310,7 @@ impl<'a, B: Board> Controller<'a, B> {
             self.plan = None;
             if self.outputs == Outputs::Latched {
                 // A kick or a nudge of a shot in progress must not stay in force. A board that fails is faulted by this.
-                let _ = self.latch(now_us);
+                self.latch(None, now_us);
             }
         }
     }
@@ -301,29 +324,13 @@ impl<'a, B: Board> Controller<'a, B> {
         }
     }
 
-    /// Puts the committed codes on the outputs. A board that cannot is a fault, and the refusal says so.
-    fn latch(&mut self, now_us: u64) -> Result<(), Refusal> {
-        let mut latched = self.board.stage_couplings(0, self.generations.couplings());
-        for replica in 0..self.sizes.replicas {
-            latched = latched.and_then(|()| self.board.latch_fields(replica, self.generations.fields()));
-        }
-        match latched {
-            Ok(()) => {
-                self.outputs = Outputs::Latched;
-                self.alive_us = now_us;
-                Ok(())
-            }
-            Err(error) => Err(Refusal { reason: Reason::Faulted, detail: self.latch_fault(error) as u64 }),
-        }
-    }
-
     fn deadman_at_us(&self) -> u64 {
         let heard = self.link.last_heard_us().unwrap_or(0).max(self.alive_us);
         heard.saturating_add(u64::from(self.who.deadman_ms) * 1000)
     }
 
     fn judge_deadman(&mut self, now_us: u64) {
-        if self.outputs == Outputs::Latched && now_us >= self.deadman_at_us() {
+        if self.is_answered_for() && now_us >= self.deadman_at_us() {
             self.die();
         }
     }
@@ -339,17 +346,19 @@ impl<'a, B: Board> Controller<'a, B> {
         self.shots.discard(&mut self.counts);
         self.board.make_safe(&self.who.safe);
         self.outputs = Outputs::Safe(cause);
+        self.latching.refuse(Reason::NotReady, 0);
         self.announce = true;
     }
 
     fn latch_fault(&mut self, error: BoardError) -> Fault {
-        // The fault is told, not the cause, until it is cleared.
-        self.go_safe(SafeCause::Cleared);
         let fault = match error {
             BoardError::Converter => Fault::Converter,
             BoardError::Board => Fault::Board,
             BoardError::Plant => Fault::Plant,
         };
+        self.latching.refuse(Reason::Faulted, fault as u64);
+        // The fault is told, not the cause, until it is cleared.
+        self.go_safe(SafeCause::Cleared);
         // What is queued does not run any more.
         self.refuse_collect(Reason::Faulted, fault as u64);
         *self.fault.insert(fault)
@@ -368,6 +377,7 @@ impl<'a, B: Board> Controller<'a, B> {
             outputs: self.who.wiring.outputs,
             field_bits: converters.field_bits,
             iq_bits: converters.iq_bits,
+            reads_at_once: self.board.pace().reads,
         };
         self.board.poll(now_us)?;
         self.shots.poll(&mut self.board, &frame, &mut self.counts)?;

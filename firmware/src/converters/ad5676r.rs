@@ -1,5 +1,5 @@
 //! AD5676R: DAC with eight channels of 16 bits and a 2.5 V reference, SPI mode 1, at most 50 MHz to write. Reading back is
-//! slower: the data sheet has a timing table of its own for it, 8 MHz is safe at every logic voltage.
+//! slower and depends on the logic voltage, by a timing table of its own in the data sheet; 8 MHz is a cautious choice.
 //!
 //! # Words
 //! 24 bits, most significant first: four command bits, four address bits (channel n is address n), 16 data bits. A word takes

@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use xyloop_firmware::{Board, BoardError, ReadKey, SafeTable};
+use xyloop_firmware::{Board, BoardError, Pace, ReadKey, SafeTable};
 use xyloop_protocol::units::{AdcCode, DacCode, IqCode, ShotId, Turn};
 
 pub const SITES: usize = 6;
@@ -92,6 +92,10 @@ pub struct Bench {
     pub hysteresis: Cell<fn(ShotId) -> bool>,
     /// Added to every I code, times the read's ordinal modulo 8.
     pub dither: Cell<i32>,
+    pace: Cell<Pace>,
+    /// Codes that were staged in this poll, and reads of each replica; the most there were in any poll.
+    work: RefCell<(usize, Vec<u8>)>,
+    most_work: Cell<(usize, u8)>,
     due_us: RefCell<Vec<Option<u64>>>,
 }
 
@@ -110,8 +114,38 @@ impl Bench {
             drift: Cell::new(None),
             hysteresis: Cell::new(|_| false),
             dither: Cell::new(0),
+            pace: Cell::new(Pace::UNBOUNDED),
+            work: RefCell::new((0, vec![0; replicas])),
+            most_work: Cell::new((0, 0)),
             due_us: RefCell::new(vec![None; replicas]),
         })
+    }
+
+    /// What the board says from now on that it can do between two looks at the link.
+    pub fn set_pace(&self, pace: Pace) {
+        self.pace.set(pace);
+        self.most_work.set((0, 0));
+    }
+
+    /// The Controller is polled: what it asks for from now on is of one go.
+    pub fn begin_poll(&self) {
+        *self.work.borrow_mut() = (0, vec![0; self.slowness.len()]);
+    }
+
+    /// The most codes that were staged in a poll, and the most reads of a replica, since the pace was set.
+    pub fn most_work(&self) -> (usize, u8) {
+        self.most_work.get()
+    }
+
+    fn note_work(&self, codes: usize, reads: Option<usize>) {
+        let mut work = self.work.borrow_mut();
+        work.0 += codes;
+        if let Some(replica) = reads {
+            work.1[replica] += 1;
+        }
+        let (most_codes, most_reads) = self.most_work.get();
+        let reads = work.1.iter().copied().max().unwrap_or(0);
+        self.most_work.set((most_codes.max(work.0), most_reads.max(reads)));
     }
 
     /// When the board has something to tell.
@@ -271,9 +305,14 @@ impl Board for ScriptedBoard {
         self.plants.len()
     }
 
+    fn pace(&self) -> Pace {
+        self.bench.pace.get()
+    }
+
     fn stage_couplings(&mut self, first: usize, codes: &[DacCode]) -> Result<(), BoardError> {
         self.bench.check(Call::StageCouplings)?;
         self.bench.note(Act::Staged { first, codes: raw(codes) });
+        self.bench.note_work(codes.len(), None);
         for (place, code) in self.bench.staged.borrow_mut()[first..first + codes.len()].iter_mut().zip(codes) {
             *place = Some(code.0);
         }
@@ -329,6 +368,7 @@ impl Board for ScriptedBoard {
     fn read(&mut self, replica: usize, key: ReadKey, codes: &mut [IqCode]) -> Result<(), BoardError> {
         self.bench.check(Call::Read)?;
         self.bench.note(Act::Read { replica, key });
+        self.bench.note_work(0, Some(replica));
         let plant = &self.plants[replica];
         for (site, code) in codes.iter_mut().enumerate() {
             let mut phase = plant.phases[site];

@@ -62,7 +62,7 @@ pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'st
         staged: leak(DacCode(0), s.generation()),
         fields: leak(DacCode(0), 2 * SITES),
         codes: leak(IqCode::default(), SITES),
-        sums: leak(IqSum::default(), SITES),
+        sums: leak(IqSum::default(), replicas * SITES),
         phases: leak(Turn(0), SITES),
         free: leak(Turn(0), replicas * SITES),
         windows: leak(Turn(0), replicas * SITES),
@@ -158,45 +158,45 @@ impl Rig {
 
     /// Carries bytes and polls the device until neither end has anything to say at this moment.
     pub fn exchange(&mut self) {
-        let (now, mut buffer) = (self.now(), [0; 4096]);
+        while self.exchange_once() {}
+    }
+
+    /// The same with a single poll. Whether anything was said.
+    pub fn exchange_once(&mut self) -> bool {
+        let (now, mut buffer, mut moved) = (self.now(), [0; 4096], false);
         loop {
-            let mut moved = false;
-            loop {
-                let length = self.host.transmit(now, &mut buffer);
-                if length == 0 {
-                    break;
-                }
-                moved = true;
-                if !self.cut {
-                    self.device.receive(now, &buffer[..length]);
-                    self.delivered_us = now;
-                }
+            let length = self.host.transmit(now, &mut buffer);
+            if length == 0 {
+                break;
             }
-            self.device.poll(now);
-            loop {
-                let length = self.device.transmit(now, &mut buffer);
-                if length == 0 {
-                    break;
-                }
-                moved = true;
-                if !self.cut {
-                    self.host.receive(now, &buffer[..length]);
-                }
-            }
-            while let Some(message) = self.host.front() {
-                let event = message::decode::<Event<'_>>(message).expect("a message of the protocol");
-                match own(&event, &self.rows) {
-                    Owned::Answer(heard) => self.others.push((event.tag, heard)),
-                    Owned::Rows(rows) => self.rows.extend(rows),
-                    Owned::State(state) => self.states.push(state),
-                }
-                self.host.pop();
-                moved = true;
-            }
-            if !moved {
-                return;
+            moved = true;
+            if !self.cut {
+                self.device.receive(now, &buffer[..length]);
+                self.delivered_us = now;
             }
         }
+        self.poll();
+        loop {
+            let length = self.device.transmit(now, &mut buffer);
+            if length == 0 {
+                break;
+            }
+            moved = true;
+            if !self.cut {
+                self.host.receive(now, &buffer[..length]);
+            }
+        }
+        while let Some(message) = self.host.front() {
+            let event = message::decode::<Event<'_>>(message).expect("a message of the protocol");
+            match own(&event, &self.rows) {
+                Owned::Answer(heard) => self.others.push((event.tag, heard)),
+                Owned::Rows(rows) => self.rows.extend(rows),
+                Owned::State(state) => self.states.push(state),
+            }
+            self.host.pop();
+            moved = true;
+        }
+        moved
     }
 
     /// Everything that happens up to `until`, at the moments at which it happens.
@@ -254,7 +254,13 @@ impl Rig {
         self.host.close();
         length += self.host.transmit(now, &mut buffer[length..]);
         self.device.receive(now, &buffer[..length]);
-        self.device.poll(now);
+        self.poll();
+    }
+
+    /// Polls the device once.
+    pub fn poll(&mut self) {
+        self.bench.begin_poll();
+        self.device.poll(self.bench.now_us.get());
     }
 
     /// Asks for a session without waiting for it.
@@ -269,10 +275,15 @@ impl Rig {
         }
     }
 
-    /// The answer to a request, which must come at once: commands take no plant time.
+    /// The answer to a request, which must come as soon as the device has worked it off: commands take no plant time.
     pub fn ask(&mut self, command: Command<'_>) -> Heard {
         let tag = self.tell(command);
         self.exchange();
+        while self.device.is_working() && self.others.iter().all(|(of, _)| *of != tag) {
+            let now = self.now();
+            self.step(now + 1);
+            self.exchange();
+        }
         self.answer(tag).unwrap_or_else(|| panic!("no answer to {command:?}"))
     }
 

@@ -65,7 +65,7 @@ impl DeviceMemory {
             staged: vec![DacCode(0); s.generation()],
             fields: vec![DacCode(0); 2 * SITES],
             codes: vec![IqCode::default(); SITES],
-            sums: vec![IqSum::default(); SITES],
+            sums: vec![IqSum::default(); replicas * SITES],
             phases: vec![Turn(0); SITES],
             free: vec![Turn(0); replicas * SITES],
             windows: vec![Turn(0); replicas * SITES],

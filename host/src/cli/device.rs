@@ -6,11 +6,11 @@ use anyhow::Context;
 use clap::Subcommand;
 use xyloop::{
     array::Array,
-    config,
+    config::{self, Port, Rig},
     device::{Client, Way, state_in_words},
 };
 
-use super::{Place, Settings, overrides, trace};
+use super::{Place, Settings, bench, doctor, overrides, trace};
 
 /// Ask a device.
 #[derive(Debug, Subcommand)]
@@ -22,16 +22,30 @@ Examples:
   xyloop device info --config hil-config/rigs/xor-15x15-4nsq.toml --device tcp://127.0.0.1:5555 --json")]
     Info {
         #[command(flatten)]
-        place: Place,
-        /// A rig or experiment file: the wiring is compared with it, and it says where the device is if `--device` does not.
-        #[arg(long, value_name = "FILE", required_unless_present = "device")]
-        config: Option<PathBuf>,
-        #[command(flatten)]
-        settings: Settings,
+        whom: Whom,
         /// Print one line of JSON.
         #[arg(long)]
         json: bool,
     },
+    /// What is wrong with a device or the way to it, and what to do; changes nothing on it.
+    #[command(after_help = "\
+Examples:
+  xyloop device doctor --device /dev/serial/by-id/usb-Acme_table_0042-if00
+  xyloop device doctor --config hil-config/rigs/xor-15x15-4nsq.toml --device tcp://127.0.0.1:5555
+  xyloop device doctor --device /dev/pts/5 --json | jq '.checks[] | select(.verdict != \"ok\")'
+
+Each check is ok, a warning or failed, with what was found, why it matters and the next step. Exit code 3 if one failed.")]
+    Doctor(doctor::Arguments),
+    /// What a device and the line to it can do, in figures.
+    #[command(after_help = "\
+Examples:
+  xyloop device bench --device /dev/pts/5                                round trips, codes to the device
+  xyloop device bench --config hil-config/xor.toml --device /dev/pts/5 --shots
+  xyloop device bench --device tcp://127.0.0.1:5555 --seconds 60 --generations 1000 --json
+
+Without --shots no output is touched: codes are staged and never committed. With --shots a generation of zeros is \
+committed and the array is driven; it ends with safe outputs.")]
+    Bench(bench::Arguments),
     /// Clear a latched fault; the outputs stay safe until the next commit.
     Clear {
         #[command(flatten)]
@@ -53,27 +67,60 @@ bytes that went over the line.")]
     Trace(trace::Arguments),
 }
 
+/// Which device is asked, and what it is held against.
+#[derive(Debug, clap::Args)]
+pub struct Whom {
+    #[command(flatten)]
+    place: Place,
+    /// A rig or experiment file: the wiring is compared with it, and it says where the device is if `--device` does not.
+    #[arg(long, value_name = "FILE", required_unless_present = "device")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The way to a device, and its rig if a file was given: settings, where they were read from, what they describe.
+pub struct Known {
+    pub rig: Option<(Rig, PathBuf, Array)>,
+    pub way: Way,
+    pub port: Port,
+    /// Rate of a serial line, bits per second.
+    pub baud: u32,
+}
+
+impl Whom {
+    /// What the arguments and the file they name say.
+    pub fn known(&self) -> anyhow::Result<Known> {
+        let Self { place, config, settings } = self;
+        let rig = match config {
+            Some(file) => {
+                let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
+                let array = Array::new(&rig)?;
+                Some((rig, path, array))
+            }
+            None => None,
+        };
+        let (port, baud, embedded) = match &rig {
+            Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(array.description(rig))),
+            None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud, None),
+        };
+        let way = place.around(Way::new(&port, baud, embedded)?)?;
+        Ok(Known { rig, way, port, baud })
+    }
+}
+
 /// `true` if it answered.
 pub async fn run(command: &Command) -> anyhow::Result<bool> {
-    let (place, config, settings, json) = match command {
-        Command::Info { place, config, settings, json } => (place, config, settings, json),
+    let (whom, json) = match command {
+        Command::Info { whom, json } => (whom, json),
+        Command::Doctor(arguments) => return doctor::run(arguments).await,
+        Command::Bench(arguments) => return bench::run(arguments).await,
         Command::Clear { place } => return clear(place).await,
         Command::Trace(arguments) => return trace::run(arguments),
     };
-    let known = match config {
-        Some(file) => {
-            let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
-            let array = Array::new(&rig)?;
-            Some((rig, path, array))
-        }
-        None => None,
-    };
-    let way = match (&known, &place.device) {
-        (Some((rig, _, array)), _) => Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?,
-        (None, port) => Way::new(&port.clone().unwrap_or_default(), config::Serial::default().baud, None)?,
-    };
-    let expected = known.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
-    let mut client = Client::connect_any(place.around(way)?, expected.map_or(0, |(_, hash)| hash)).await?;
+    let Known { rig, way, .. } = whom.known()?;
+    let expected = rig.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
+    let mut client = Client::connect_any(way, expected.map_or(0, |(_, hash)| hash)).await?;
     let status = client.status().await?;
     let (identity, link) = (client.identity().clone(), client.figures());
     let place = client.place().to_owned();

@@ -1,7 +1,9 @@
 //! Arguments and exit codes. Each command lives in a module of its own; results go to stdout, everything else to stderr.
 
+mod bench;
 mod config;
 mod device;
+mod doctor;
 mod eval;
 mod progress;
 mod sim;
@@ -173,6 +175,7 @@ fn code(error: &anyhow::Error) -> u8 {
     {
         2
     } else if error.is::<DeviceError>()
+        || error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
         || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
     {

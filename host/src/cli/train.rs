@@ -7,7 +7,7 @@ use xyloop::{
     array::Array,
     calibration::Codes,
     config::{self, Config, ReadWhat},
-    device::{Client, StopFlag, Wanted, Way},
+    device::{Client, StopFlag, Way},
     run::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
@@ -110,20 +110,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 pub async fn connect(config: &Config, array: &Array, place: &Place) -> anyhow::Result<Client> {
     let rig = &config.rig;
     let way = place.around(Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?)?;
-    let words = format!(
-        "{} sites, {} couplings, {} inputs, {} outputs",
-        array.graph.len(),
-        array.graph.couplings().len(),
-        array.graph.inputs().len(),
-        array.graph.outputs().len()
-    );
-    let wanted = Wanted {
-        rig: rig.name.clone(),
-        array: words,
-        wiring_hash: array.wiring_hash(),
-        serial_number: rig.device.serial_number.clone(),
-    };
-    let mut client = Client::connect(way, wanted).await?;
+    let mut client = Client::connect(way, array.wanted(rig)).await?;
     client.use_codec(config.experiment.link.codec.into())?;
     client.take_over().await?;
     Ok(client)

@@ -10,7 +10,7 @@ use xyloop_protocol::{
 use super::{
     Client, DeviceError,
     decode::{Piece, pieces_of_differences, pieces_of_words},
-    session::{HEAD, Trouble},
+    session::{COMMIT, HEAD, Trouble},
 };
 use crate::calibration::Codes;
 
@@ -28,16 +28,7 @@ impl Client {
     /// If results wait, the codes do not fit the device, or it is lost for good; [`DeviceError::Interrupted`].
     pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
         self.check_retired()?;
-        let limits = self.identity.limits;
-        let (couplings, fields) = (limits.couplings as usize, 2 * usize::from(limits.sites));
-        if (codes.couplings.len(), codes.fields.len()) != (couplings, fields) {
-            let (ours, theirs) = (codes.couplings.len(), couplings);
-            let what = format!(
-                "it says it has {theirs} couplings and {fields} field converters, not {ours} and {}",
-                codes.fields.len()
-            );
-            return Err(DeviceError::Protocol { what });
-        }
+        self.check_fit(codes)?;
         let mut crc = Crc32c::new();
         crc.update(&bytes_of(&codes.couplings));
         crc.update(&bytes_of(&codes.fields));
@@ -49,6 +40,53 @@ impl Client {
             self.overcome(trouble).await?;
         }
         Ok(generation)
+    }
+
+    /// Stages all codes under a number, as words, and waits until the device has them. Nothing is committed: no output
+    /// changes, and what is in force stays. A number that is in force is never that of a generation to come.
+    ///
+    /// # Errors
+    /// If the codes do not fit the device, it refuses them, or it is lost for good; [`DeviceError::Interrupted`].
+    pub async fn stage(&mut self, number: u32, codes: &Codes) -> Result<(), DeviceError> {
+        self.check_fit(codes)?;
+        // What is staged now is not what the next commit would be made from.
+        self.untouched = false;
+        loop {
+            match self.try_stage(number, codes).await {
+                Ok(()) => return Ok(()),
+                Err(trouble) => self.overcome(trouble).await?,
+            }
+        }
+    }
+
+    async fn try_stage(&mut self, number: u32, codes: &Codes) -> Result<(), Trouble> {
+        let most = self.most_codes();
+        for (block, codes) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
+            for piece in pieces_of_words(codes, None, most) {
+                let stage = Stage { generation: number, block, first: piece.first, codes: piece.codes() };
+                self.session.order_ahead("stage", Command::Stage(stage)).await?;
+            }
+        }
+        self.session.settle().await
+    }
+
+    /// Bytes of codes that a message takes.
+    fn most_codes(&self) -> usize {
+        usize::from(self.identity.limits.max_message).saturating_sub(HEAD)
+    }
+
+    fn check_fit(&self, codes: &Codes) -> Result<(), DeviceError> {
+        let limits = self.identity.limits;
+        let (couplings, fields) = (limits.couplings as usize, 2 * usize::from(limits.sites));
+        if (codes.couplings.len(), codes.fields.len()) != (couplings, fields) {
+            let (ours, theirs) = (codes.couplings.len(), couplings);
+            let what = format!(
+                "it says it has {theirs} couplings and {fields} field converters, not {ours} and {}",
+                codes.fields.len()
+            );
+            return Err(DeviceError::Protocol { what });
+        }
+        Ok(())
     }
 
     /// Puts the target in force and waits until it is.
@@ -63,8 +101,7 @@ impl Client {
         let untouched = std::mem::replace(&mut self.untouched, false);
         let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
         let blocks = [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)];
-        // As many codes as a message takes.
-        let most = usize::from(self.identity.limits.max_message).saturating_sub(HEAD);
+        let most = self.most_codes();
         let mut pieces = Vec::new();
         for (block, codes) in blocks {
             let held = self.held.as_ref().map(|held| match block {
@@ -87,7 +124,7 @@ impl Client {
                 Stage { generation: generation.number, block: *block, first: piece.first, codes: piece.codes() };
             self.session.order_ahead("stage", Command::Stage(stage)).await?;
         }
-        self.session.order_ahead("commit", Command::Commit(*generation)).await?;
+        self.session.order_ahead(COMMIT, Command::Commit(*generation)).await?;
         // Of a device that refuses it, or is lost before it has it, both are asked again.
         self.generation = *generation;
         (self.held, self.untouched) = (Some(Target { generation: *generation, codes: codes.clone() }), true);
@@ -97,22 +134,18 @@ impl Client {
     /// Arms a device again that went safe because it had not heard of us for a while.
     pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
         self.arm().await?;
-        self.note_safe();
+        if !self.session.went_safe {
+            self.rearmed += 1;
+            tracing::warn!(
+                "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
+                self.place()
+            );
+        }
         Ok(())
     }
 
     pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
-        self.session.order("arm", Command::Arm(self.generation)).await
-    }
-
-    /// The device had gone safe by itself, and is armed again by now.
-    fn note_safe(&mut self) {
-        self.session.went_safe = false;
-        self.rearmed += 1;
-        tracing::warn!(
-            "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
-            self.place()
-        );
+        self.session.arm(self.generation).await
     }
 }
 

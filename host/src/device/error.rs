@@ -79,6 +79,10 @@ pub enum DeviceError {
         received: u64,
         /// Frames received meanwhile that were damaged.
         bad: u32,
+        /// Frames received meanwhile that were our own.
+        echoed: u32,
+        /// The first bytes that came, a few dozen at most.
+        first: Vec<u8>,
     },
     /// The connection was closed before anything was said.
     #[error(
@@ -157,6 +161,17 @@ pub enum DeviceError {
         place: String,
         /// The device's boot id, the same as before.
         boot_id: u32,
+    },
+    /// Another host's shots are on the device.
+    #[error(
+        "{place} holds {shots} shots of another host, which would be lost: let that host finish them. If it will not come \
+         back, the next `xyloop train` on this device drops them"
+    )]
+    Held {
+        /// Where.
+        place: String,
+        /// Queued, running, or finished and not taken.
+        shots: usize,
     },
     /// A stop was asked for while the device was waited for.
     #[error("a stop was asked for while the device was waited for")]

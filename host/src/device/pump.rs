@@ -42,6 +42,8 @@ const LEAST_PAYLOAD: u16 = 16;
 const FRAME_TIME: Duration = Duration::from_millis(50);
 /// Messages handed to the owner at once.
 const GROUP: usize = 64;
+/// Bytes kept of what a device says first: enough to recognise something that is none.
+const FIRST_BYTES: usize = 64;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
@@ -79,7 +81,8 @@ pub(super) async fn carry(mut transport: Transport, exchange: Exchange, ends: En
     let ahead_bytes = scratch[0].len().min(2 * usize::from(payload));
     let Ends { requests, events, farewell, gauge } = ends;
     let Exchange { wiring_hash, judge, first } = exchange;
-    let mut pump = Pump { ahead_bytes, link, epoch: Instant::now(), scratch, unwritten: Vec::new(), gauge };
+    let mut pump =
+        Pump { ahead_bytes, link, epoch: Instant::now(), scratch, unwritten: Vec::new(), gauge, first: Vec::new() };
     match pump.open(&mut transport, wiring_hash, judge).await {
         Ok(()) => {
             if first.send(Ok(())).is_err() {
@@ -131,6 +134,8 @@ struct Pump<'b> {
     /// Frames are queued up to here before the line has taken them: little enough that an order to be safe does not wait.
     ahead_bytes: usize,
     gauge: Gauge,
+    /// What came first, at most [`FIRST_BYTES`].
+    first: Vec<u8>,
 }
 
 impl Pump<'_> {
@@ -175,7 +180,9 @@ impl Pump<'_> {
                 Ok(0) => return Err("it hung up".into()),
                 Ok(length) => {
                     let now_us = self.now_us();
-                    self.link.receive(now_us, &self.scratch[1][..length]);
+                    let came = &self.scratch[1][..length];
+                    self.first.extend(came.iter().take(FIRST_BYTES - self.first.len()));
+                    self.link.receive(now_us, came);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.to_string()),
@@ -214,8 +221,9 @@ impl Pump<'_> {
             }
         }
         let counters = self.link.counters();
-        let (received, bad) = (counters.bytes_in, counters.framing.bad());
-        Err(DeviceError::NotADevice { place, waited: OPEN_TIMEOUT, received, bad })
+        let (received, bad, echoed) = (counters.bytes_in, counters.framing.bad(), counters.echoed);
+        let first = std::mem::take(&mut self.first);
+        Err(DeviceError::NotADevice { place, waited: OPEN_TIMEOUT, received, bad, echoed, first })
     }
 
     fn peer(&self, place: String) -> Result<Peer, DeviceError> {

@@ -5,7 +5,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use xyloop_protocol::message::{self, CodeArray, Command, Event, Report, Request, SafeCause, State};
+use xyloop_protocol::message::{
+    self, CodeArray, Command, Event, Generation, Reason, Refusal, Report, Request, SafeCause, State,
+};
 
 use super::{
     DeviceError, LinkFigures,
@@ -15,6 +17,9 @@ use super::{
 
 /// Longest wait for an answer, in time in which the device is heard.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What those orders are called that are answered when the codes are latched.
+pub(super) const COMMIT: &str = "commit";
+const ARM: &str = "arm";
 /// Room for a message's head beside its codes.
 pub(super) const HEAD: usize = 64;
 
@@ -154,11 +159,32 @@ impl Session {
     /// Waits until everything that was ordered ahead is done.
     pub async fn settle(&mut self) -> Result<(), Trouble> {
         while let Some((tag, asked)) = self.ahead.pop_front() {
-            let answer = self.answer(asked, tag, done).await;
+            let answer = self.answer(asked, tag, done).await.or_else(|trouble| self.unless_safe(trouble));
             self.spoiled |= matches!(answer, Err(Trouble::Other(DeviceError::Refused { .. })));
             answer?;
         }
         Ok(())
+    }
+
+    /// A device that went safe while it latched says that it is not ready: it has what it was to latch, and is to be armed
+    /// as if it had gone safe later.
+    fn unless_safe(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        let not_ready = Refusal { reason: Reason::NotReady, detail: 0 };
+        match trouble {
+            Trouble::Other(DeviceError::Refused { asked: COMMIT | ARM, refused }) if refused == not_ready => {
+                self.went_safe = true;
+                Ok(())
+            }
+            trouble => Err(trouble),
+        }
+    }
+
+    /// Arms a generation. If the device went safe once more, it is to be armed again.
+    pub async fn arm(&mut self, generation: Generation) -> Result<(), Trouble> {
+        let answer = self.order(ARM, Command::Arm(generation)).await;
+        // Whatever it told of before it latched is over.
+        self.went_safe &= answer.is_err();
+        answer.or_else(|trouble| self.unless_safe(trouble))
     }
 
     /// Sends a question whose answer, in any number of messages, may come while shots run.

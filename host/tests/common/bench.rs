@@ -16,7 +16,7 @@ use xyloop_sim::{Description, plant::WiringLists};
 
 use super::{
     cable::{Cable, Cut, Speed},
-    device,
+    device::{self, Buses},
 };
 
 /// What the line is called in messages.
@@ -35,11 +35,13 @@ pub struct World {
     pub cable: Cable,
     /// What the next boot is.
     pub description: Arc<Description>,
+    pub buses: Buses,
     /// Nobody can open the line.
     pub is_away: bool,
     pub boots: u32,
     /// As of its last poll.
     pub state: State,
+    pub is_working: bool,
     /// Of all boots together.
     pub counts: Counts,
 }
@@ -75,12 +77,19 @@ impl Bench {
 
     /// The same behind another line.
     pub fn start_on(description: Description, speed: Speed) -> Self {
+        Self::start_with(description, speed, Buses::NONE)
+    }
+
+    /// The same with slow buses.
+    pub fn start_with(description: Description, speed: Speed, buses: Buses) -> Self {
         let world = World {
             cable: Cable::new(speed),
             description: Arc::new(description),
+            buses,
             is_away: false,
             boots: 0,
             state: State::Boot,
+            is_working: false,
             counts: Counts::default(),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), changed: Notify::new(), epoch: Instant::now() });
@@ -109,6 +118,11 @@ impl Bench {
     /// The device's state as of its last poll.
     pub fn state(&self) -> State {
         self.shared.lock().state
+    }
+
+    /// Whether it has begun something that takes more than a poll.
+    pub fn is_working(&self) -> bool {
+        self.shared.lock().is_working
     }
 
     pub fn boots(&self) -> u32 {

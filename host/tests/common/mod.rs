@@ -5,10 +5,10 @@
 //! starts, [`host_end`] what the host opens, reads and writes; [`work`] is what the device is asked to measure.
 
 pub mod cable;
+pub mod device;
 pub mod work;
 
 mod bench;
-mod device;
 mod host_end;
 
 pub use bench::Bench;

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod others;
+mod slow;
 
 use std::time::Duration;
 

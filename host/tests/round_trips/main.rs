@@ -145,3 +145,20 @@ async fn what_is_said_behind_a_refused_order_does_nothing_and_the_next_step_is_a
         assert_eq!(results[0], results[1]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn codes_that_are_staged_and_never_committed_are_in_nobodys_way() {
+    let bench = Bench::start_on(nine_sites(), AT_HAND);
+    let (mut client, _stop) = bench.client().await;
+    let generation = client.commit(&codes(1)).await.unwrap();
+    // Under the number in force, and under the one that comes next.
+    for (step_number, number) in [(2, generation.number), (3, generation.number + 2)] {
+        client.stage(number, &codes(77)).await.unwrap();
+        let status = client.status().await.unwrap();
+        assert_eq!(status.generation, client.generation(), "what is in force stays");
+        // Committed with the CRC of all codes: a code that was left from the other ones would be refused.
+        step(&mut client, step_number, ReadOut::Phases).await.unwrap();
+    }
+    let other = Codes { couplings: Vec::new(), ..codes(1) };
+    assert!(matches!(client.stage(1, &other).await, Err(DeviceError::Protocol { .. })));
+}

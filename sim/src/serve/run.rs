@@ -123,6 +123,8 @@ fn run(mut device: Controller<'_, impl Board>, events: &Receiver<Event>, hosts: 
         let wakeup = if takes { device.next_wakeup_us() } else { device.next_deadman_us() };
         let due = wakeup.map_or(LONGEST_SLEEP, |at| Duration::from_micros(at.saturating_sub(now_us())));
         let due = hosts.line.quiet_for(takes).map_or(due, |quiet| due.min(quiet));
+        // What a slow board has begun goes on, whoever takes the bytes.
+        let due = if device.is_working() { Duration::ZERO } else { due };
         let most = if realtime && device.state() == State::Running { REALTIME_SLEEP } else { LONGEST_SLEEP };
         let mut next = match events.recv_timeout(due.min(most)) {
             Ok(event) => Some(event),

@@ -8,7 +8,8 @@ const CONTROL: Register = Register::at(0x4000_2008);
 /// Enabled, free-running, divided by 16, 32 bits.
 const RUN: u32 = 1 << 7 | 1 << 2 | 1 << 1;
 
-/// Microseconds since the start. It must be asked more often than the timer wraps (45 minutes).
+/// Microseconds since the start; copies agree. Each must be asked more often than the timer wraps (45 minutes).
+#[derive(Clone, Copy)]
 pub struct Clock {
     last: u32,
     ticks: u64,

@@ -7,6 +7,8 @@ const CONTROL: Register = Register::at(0x4000_8008);
 const CLEAR: Register = Register::at(0x4000_800c);
 const LOCK: Register = Register::at(0x4000_8c00);
 const UNLOCK: u32 = 0x1acc_e551;
+/// Interrupt and reset.
+const ON: u32 = 0b11;
 /// 125 ms at 25 MHz: with the second period that resets, a stuck firmware holds its outputs for 250 ms at most.
 const PERIOD: u32 = 3_125_000;
 
@@ -14,11 +16,26 @@ const PERIOD: u32 = 3_125_000;
 pub fn start() {
     LOCK.write(UNLOCK);
     LOAD.write(PERIOD);
-    // Interrupt and reset.
-    CONTROL.write(0b11);
+    CONTROL.write(ON);
 }
 
 /// Gives the firmware another period.
 pub fn feed() {
     CLEAR.write(1);
+}
+
+/// Holds it until the value is dropped: while the emulator itself waits.
+pub fn pause() -> Pause {
+    CONTROL.write(0);
+    Pause
+}
+
+/// See [`pause`].
+pub struct Pause;
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        LOAD.write(PERIOD);
+        CONTROL.write(ON);
+    }
 }

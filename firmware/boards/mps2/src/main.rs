@@ -1,0 +1,145 @@
+//! The emulated board: MPS2+ with image AN386 as `qemu-system-arm -M mps2-an386` models it, a Cortex-M4F at 25 MHz.
+//!
+//! UART0 is the host's line. The chips are at the other end of two FIFOs or of UART1 ([`spi`]). The rig image lies at
+//! 0x00380000, behind it a random number that is new at each start of the emulator.
+//!
+//! One loop does everything, and interrupts are masked for good: a byte from the host or the tick of a millisecond only end
+//! its sleep. Nothing can be lost between the look and the sleep, because what is pending ends a `wfi` at once.
+#![no_std]
+#![no_main]
+
+mod clock;
+mod end;
+mod registers;
+mod spi;
+mod uart;
+mod watchdog;
+
+use core::slice;
+
+use cortex_m::{
+    asm,
+    peripheral::{NVIC, SCB, syst::SystClkSource},
+};
+use cortex_m_rt::entry;
+use xyloop_board_common::{About, Room, start};
+use xyloop_firmware::{Controller, Replica, carrier::Remote, front_end::FrontEnd, rig_image::RigImage};
+use xyloop_protocol::message::State;
+
+use self::{clock::Clock, spi::Way, uart::Uart};
+
+const IMAGE: *const u8 = 0x0038_0000 as *const u8;
+const IMAGE_BYTES: usize = 0x0007_ff00;
+const RANDOM: *const u32 = 0x003f_fff8 as *const u32;
+/// What is to go wrong, so that tests see what becomes of it: 1 (hang) or 2 (panic) << 16 | milliseconds after the start.
+const MISHAP: *const u32 = 0x003f_fff0 as *const u32;
+/// Bytes taken from the line, or given to it, in one turn of the loop.
+const CHUNK: usize = 512;
+/// A tick that ends sleep: 1 ms at 25 MHz.
+const TICK: u32 = 25_000;
+
+xyloop_board_common::memory! {
+    /// Room for what 4 MB of RAM hold: far more than a real board has.
+    struct Memory = Room {
+        sites: 1024, couplings: 12_000, inputs: 64, outputs: 64, chips: 128,
+        shots: 256, results: 600_000, link: 32_768, payload: 1024,
+    };
+}
+
+#[entry]
+fn main() -> ! {
+    cortex_m::interrupt::disable();
+    watchdog::start();
+    let mut clock = Clock::start();
+    let boot = end::begin();
+    let memory = cortex_m::singleton!(: Memory = Memory::new()).expect("main runs once");
+    let replicas = cortex_m::singleton!(: [Replica; 1] = [Replica::default()]).expect("main runs once");
+    // SAFETY: these bytes are the top of the machine's code memory, behind everything the linker places (memory.x); the
+    // emulator has filled them before the start and nothing writes to them.
+    let image = unsafe { slice::from_raw_parts(IMAGE, IMAGE_BYTES) };
+    // SAFETY: as above; two aligned words behind the image.
+    let random = unsafe { [RANDOM.read_volatile(), RANDOM.add(1).read_volatile()] };
+    // SAFETY: as above. Once only: not again after the reset that comes of it.
+    let mishap = if boot.boots == 1 { unsafe { MISHAP.read_volatile() } } else { 0 };
+    let image = match RigImage::parse(image) {
+        Ok(image) => image,
+        Err(error) => panic!("{error}"),
+    };
+    let about = About {
+        model: "emulated board (mps2-an386)",
+        serial: "mps2",
+        // Another one at each boot, and at each start of the emulator.
+        boot_id: (random[0] ^ random[1]).wrapping_add(boot.boots.wrapping_mul(0x9e37_79b9)),
+    };
+    let mut host = Uart::host();
+    let hardware = Remote::new(Way::find(clock));
+    let mut controller = match start(hardware, image, &about, memory.buffers(replicas)) {
+        Ok((controller, _)) => controller,
+        Err(error) => panic!("{error}"),
+    };
+    tick_every_millisecond();
+    let mut output = Output { bytes: [0; CHUNK], from: 0, to: 0 };
+    loop {
+        let busy = turn(&mut controller, &mut clock, &mut host, &mut output);
+        if mishap != 0 && clock.now_us() >= u64::from(mishap as u16) * 1000 {
+            go_wrong(mishap);
+        }
+        watchdog::feed();
+        if !busy && !host.has_received() {
+            asm::wfi();
+        }
+        // What ended the sleep has been seen.
+        NVIC::unpend(uart::Received0);
+        SCB::clear_pendst();
+    }
+}
+
+fn go_wrong(mishap: u32) -> ! {
+    if mishap >> 16 == 2 {
+        panic!("as was asked for");
+    }
+    loop {
+        asm::nop();
+    }
+}
+
+/// Bytes on their way to the host.
+struct Output {
+    bytes: [u8; CHUNK],
+    from: usize,
+    to: usize,
+}
+
+/// One turn of the loop; whether there is more to do at once.
+fn turn(
+    controller: &mut Controller<'_, FrontEnd<'_, Remote<Way>>>,
+    clock: &mut Clock,
+    host: &mut Uart,
+    output: &mut Output,
+) -> bool {
+    let mut input = [0; CHUNK];
+    let received = host.receive(&mut input);
+    let now_us = clock.now_us();
+    if received > 0 {
+        controller.receive(now_us, &input[..received]);
+    }
+    controller.poll(now_us);
+    if output.from == output.to {
+        (output.from, output.to) = (0, controller.transmit(now_us, &mut output.bytes));
+    }
+    let sent = host.send(&output.bytes[output.from..output.to]);
+    output.from += sent;
+    let due = controller.next_wakeup_us().is_some_and(|at_us| at_us <= clock.now_us());
+    received > 0 || sent > 0 || due || controller.state() == State::Running
+}
+
+fn tick_every_millisecond() {
+    if let Some(peripherals) = cortex_m::Peripherals::take() {
+        let mut ticks = peripherals.SYST;
+        ticks.set_clock_source(SystClkSource::Core);
+        ticks.set_reload(TICK - 1);
+        ticks.clear_current();
+        ticks.enable_interrupt();
+        ticks.enable_counter();
+    }
+}

@@ -1,0 +1,103 @@
+//! AD5676R.
+
+use embedded_hal::spi::ErrorKind;
+use xyloop_firmware::converters::{Ad5676r, ConverterError};
+
+use crate::{Step, bus, fails_everywhere};
+
+fn send(bytes: [u8; 3]) -> Step {
+    Step::Send(bytes.to_vec())
+}
+
+/// What the chip says in the word after a read.
+fn answer(code: u16) -> Step {
+    let [high, low] = code.to_be_bytes();
+    Step::Swap(vec![0; 3], vec![0x5A, high, low])
+}
+
+fn initialisation() -> Vec<Step> {
+    vec![
+        send([0x80, 0x00, 0x00]),
+        send([0x50, 0x00, 0x00]),
+        // The probe: what is there, its lowest bit flipped, and back.
+        send([0x90, 0x00, 0x00]),
+        answer(0x7FFF),
+        send([0x10, 0x7F, 0xFE]),
+        send([0x90, 0x00, 0x00]),
+        answer(0x7FFE),
+        send([0x10, 0x7F, 0xFF]),
+        send([0x90, 0x00, 0x00]),
+        answer(0x7FFF),
+        send([0x70, 0x00, 0x00]),
+        send([0x40, 0x00, 0x00]),
+    ]
+}
+
+#[test]
+fn initialisation_proves_the_chip_and_leaves_every_code_as_it_was() {
+    let mut bus = bus(&initialisation());
+    assert_eq!(Ad5676r::new(&mut bus).initialise(), Ok(()));
+    bus.done();
+}
+
+#[test]
+fn a_chip_that_does_not_keep_the_probe_is_reported_before_its_outputs_are_powered() {
+    for (first, second, expected) in [(0x0000, 0x0000, 0x0001), (0xFFFF, 0xFFFF, 0xFFFE), (0x1234, 0x9235, 0x1235)] {
+        let mut steps = initialisation()[..2].to_vec();
+        let [high, low] = u16::to_be_bytes(expected);
+        steps.extend([send([0x90, 0, 0]), answer(first), send([0x10, high, low]), send([0x90, 0, 0]), answer(second)]);
+        let mut bus = bus(&steps);
+        let error = ConverterError::ReadBack { expected, received: second };
+        assert_eq!(Ad5676r::new(&mut bus).initialise(), Err(error));
+        bus.done();
+    }
+}
+
+#[test]
+fn a_probe_that_does_not_come_off_again_is_reported() {
+    let mut steps = initialisation()[..9].to_vec();
+    steps.push(answer(0x7FFE));
+    let mut bus = bus(&steps);
+    let error = ConverterError::ReadBack { expected: 0x7FFF, received: 0x7FFE };
+    assert_eq!(Ad5676r::new(&mut bus).initialise(), Err(error));
+    bus.done();
+}
+
+#[test]
+fn codes_go_to_the_input_register_of_their_channel() {
+    let mut bus =
+        bus(&[send([0x10, 0x00, 0x00]), send([0x10, 0x80, 0x00]), send([0x13, 0x12, 0x34]), send([0x17, 0xFF, 0xFF])]);
+    let mut dac = Ad5676r::new(&mut bus);
+    for (channel, code) in [(0, 0), (0, 0x8000), (3, 0x1234), (7, 0xFFFF)] {
+        assert_eq!(dac.write(channel, code), Ok(()));
+    }
+    bus.done();
+}
+
+#[test]
+fn codes_read_back_in_two_transactions() {
+    let mut bus = bus(&[send([0x90, 0, 0]), answer(0x8001), send([0x97, 0, 0]), answer(0xFEDC)]);
+    let mut dac = Ad5676r::new(&mut bus);
+    assert_eq!(dac.read_back(0), Ok(0x8001));
+    assert_eq!(dac.read_back(7), Ok(0xFEDC));
+    bus.done();
+}
+
+#[test]
+fn a_channel_it_does_not_have_sends_nothing() {
+    let mut bus = bus(&[]);
+    let mut dac = Ad5676r::new(&mut bus);
+    for channel in [8, 15, 16, 255] {
+        assert_eq!(dac.write(channel, 0x8000), Err(ConverterError::Channel(channel)));
+        assert_eq!(dac.read_back(channel), Err(ConverterError::Channel(channel)));
+    }
+    bus.done();
+}
+
+#[test]
+fn bus_errors_come_through() {
+    let fault = ConverterError::Spi(ErrorKind::ModeFault);
+    fails_everywhere(&initialisation(), &Err(fault), |spi| Ad5676r::new(spi).initialise());
+    fails_everywhere(&[send([0x10, 0, 0])], &Err(fault), |spi| Ad5676r::new(spi).write(0, 0));
+    fails_everywhere(&[send([0x90, 0, 0]), answer(0)], &Err(fault), |spi| Ad5676r::new(spi).read_back(0));
+}

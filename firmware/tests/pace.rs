@@ -1,0 +1,299 @@
+//! Boards on slow buses: a latch and a read that are spread over polls give the same results, and half of a generation is
+//! never on an output, whatever happens in between.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::*;
+use xyloop_firmware::{BoardError, Pace};
+use xyloop_protocol::message::{Command, Cost, Fault, Plan, ReadOut, Reason, SafeCause, State};
+
+const SLOW: Pace = Pace { codes: 2, reads: 1 };
+
+/// Connected, with a board of this pace.
+fn slow(slowness: &[u64], pace: Pace) -> Rig {
+    let rig = Rig::connected(slowness);
+    rig.bench.set_pace(pace);
+    rig
+}
+
+/// A whole run: two generations with eight shots each, several reads in a window and in a read-out. What came of it.
+fn run(mut rig: Rig, read_out: ReadOut) -> (Vec<Row>, Vec<Heard>) {
+    let mut sums = Vec::new();
+    for number in 1..=2 {
+        let generation = rig.commit(number, &Codes::new(number as u16));
+        let mut plan = Plan { read_out, reads: 5, ..plan(generation, Cost::Cosine) };
+        plan.settle.reads_per_window = 3;
+        assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+        let first = 1 + 8 * u64::from(number - 1);
+        rig.run_shots(first..first + 8);
+        rig.tell(Command::Retire(first + 7));
+        if read_out == ReadOut::Contrast {
+            sums.push(rig.ask(Command::Collect(0)));
+        }
+    }
+    (rig.rows, sums)
+}
+
+#[test]
+fn results_are_the_same_at_every_pace() {
+    for read_out in [ReadOut::Phases, ReadOut::Iq, ReadOut::Contrast] {
+        for slowness in [&[1][..], &[1, 3, 0]] {
+            let dithered = |pace| {
+                let rig = slow(slowness, pace);
+                // No two reads are alike: a read too few, too many or of another window would show.
+                rig.bench.dither.set(37);
+                rig.bench.drift.set(Some((1, 1e-4, 1700)));
+                let bench = std::rc::Rc::clone(&rig.bench);
+                (run(rig, read_out), bench.most_work())
+            };
+            let (want, most) = dithered(Pace::UNBOUNDED);
+            assert_eq!(most, (COUPLINGS.len(), 8), "a window and the read-out behind it in one go");
+            assert_eq!(want.0.len(), 2 * 8 * 4);
+            for (codes, reads) in [(1, 1), (2, 2), (4, 1), (5, 4), (6, 7), (usize::MAX, 3)] {
+                let (have, most) = dithered(Pace { codes, reads });
+                assert_eq!(have, want, "{codes} codes, {reads} reads, {read_out:?}");
+                assert_eq!(most, (codes.min(COUPLINGS.len()), reads), "as much as allowed, and no more");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_board_that_says_it_can_do_nothing_at_once_does_one_thing_at_a_time() {
+    let (have, most) = {
+        let rig = slow(&[1], Pace { codes: 0, reads: 0 });
+        let bench = std::rc::Rc::clone(&rig.bench);
+        (run(rig, ReadOut::Phases), bench.most_work())
+    };
+    assert_eq!(have, run(Rig::connected(&[1]), ReadOut::Phases));
+    assert_eq!(most, (1, 1));
+}
+
+#[test]
+fn a_commit_is_answered_after_its_latch_and_what_comes_behind_it_waits() {
+    let mut rig = slow(&[1, 1], SLOW);
+    let (codes, generation) = (Codes::new(1), Codes::new(1).generation(1));
+    rig.stage(1, &codes);
+    let commit = rig.tell(Command::Commit(generation));
+    let plan = rig.tell(Command::Plan(plan(generation, Cost::Cosine)));
+    rig.shoot(1, false);
+    let safe = rig.tell(Command::Safe);
+    let status = rig.tell(Command::Status);
+    for staged in [2, 4] {
+        rig.exchange_once();
+        assert_eq!(rig.bench.count(|act| matches!(act, Act::Staged { .. })), staged / 2);
+        assert_eq!(rig.others, [], "{staged} codes of {}", COUPLINGS.len());
+        assert_eq!(rig.bench.unsafe_acts(0), [], "what is staged is on no output");
+        assert_eq!(rig.device.state(), State::Safe(SafeCause::Reset));
+        assert_eq!(rig.device.next_wakeup_us(), Some(0), "there is work left");
+    }
+    rig.exchange_once();
+    assert!(!rig.device.is_working());
+    let tags: Vec<u16> = rig.others.iter().map(|(tag, _)| *tag).collect();
+    assert_eq!(tags, [commit, plan, safe, status], "in the order in which they came");
+    for tag in [commit, plan, safe] {
+        assert_eq!(rig.answer(tag), Some(Heard::Done));
+    }
+    let Some(Heard::Status(status)) = rig.answer(status) else { panic!("no status") };
+    assert_eq!((status.state, status.shots_pending), (State::Safe(SafeCause::Asked), 1));
+    let latched = rig.bench.log.borrow().iter().position(|(_, act)| *act == Act::Couplings(codes.couplings.clone()));
+    assert!(latched.is_some(), "it was latched before it was answered");
+}
+
+/// Commits generation 2 with 2 of its 6 couplings handed to the converters; the tag of the commit.
+fn half_staged(rig: &mut Rig) -> u16 {
+    rig.stage(2, &Codes::new(2));
+    let commit = rig.tell(Command::Commit(Codes::new(2).generation(2)));
+    rig.exchange_once();
+    assert!(rig.device.is_working());
+    commit
+}
+
+/// Once from safe outputs, once with a generation in force that has run a shot.
+fn from_both(test: impl Fn(&mut Rig)) {
+    test(&mut slow(&[1, 1], SLOW));
+    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
+    rig.bench.set_pace(SLOW);
+    rig.run_shots([1]);
+    test(&mut rig);
+}
+
+/// The next latch hands over everything.
+fn is_latched_whole(rig: &mut Rig, generation: u32) {
+    let codes = Codes::new(generation as u16);
+    let from = rig.log_length();
+    assert_eq!(rig.ask(Command::Arm(codes.generation(generation))), Heard::Done);
+    assert_eq!(*rig.bench.couplings.borrow(), codes.couplings);
+    assert!(rig.bench.fields.borrow().iter().all(|fields| *fields == codes.fields));
+    let log = rig.bench.log.borrow();
+    let firsts: Vec<usize> = log[from..]
+        .iter()
+        .filter_map(|(_, act)| if let Act::Staged { first, .. } = act { Some(*first) } else { None })
+        .collect();
+    assert_eq!(firsts, [0, 2, 4]);
+}
+
+#[test]
+fn a_deadman_in_the_middle_leaves_only_safe_codes() {
+    from_both(|rig| {
+        let commit = half_staged(rig);
+        let (from, heard) = (rig.log_length(), rig.delivered_us);
+        rig.cut = true;
+        rig.bench.now_us.set(heard + DEADMAN_US);
+        rig.exchange();
+        assert!(rig.bench.is_safe());
+        assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
+        assert!(!rig.device.is_working());
+        rig.run_for(2 * DEADMAN_US);
+        assert_eq!(rig.bench.unsafe_acts(from), []);
+        assert_eq!(rig.device.counts().deadman, 1);
+        rig.cut = false;
+        rig.run_for(2 * DEADMAN_US);
+        assert_eq!(rig.answer(commit), Some(refused(Reason::NotReady, 0)), "it is committed and not latched");
+        is_latched_whole(rig, 2);
+    });
+}
+
+#[test]
+fn a_latch_does_not_put_the_deadman_off() {
+    from_both(|rig| {
+        half_staged(rig);
+        rig.cut = true;
+        let heard = rig.delivered_us;
+        rig.bench.now_us.set(heard + DEADMAN_US - 2);
+        rig.poll();
+        rig.bench.now_us.set(heard + DEADMAN_US - 1);
+        rig.poll();
+        assert_eq!(rig.device.state(), State::Ready, "latched at the last moment");
+        rig.run_for(1);
+        assert!(rig.bench.is_safe(), "a deadman after the host was heard of, not after the latch");
+    });
+}
+
+/// Commands that waited behind a latch were said before it: they are no sign of life.
+#[test]
+fn what_waited_behind_a_latch_latches_nothing_after_the_deadman() {
+    for late_us in [0, 1] {
+        from_both(|rig| {
+            half_staged(rig);
+            rig.tell(Command::Safe);
+            rig.tell(Command::Arm(Codes::new(2).generation(2)));
+            rig.tell(Command::Commit(Codes::new(2).generation(2)));
+            rig.exchange_once();
+            rig.cut = true;
+            // The last codes are staged just before the deadman, or would be at it.
+            let end = rig.delivered_us + DEADMAN_US;
+            rig.bench.now_us.set(end - 1 + late_us);
+            rig.poll();
+            let from = rig.log_length();
+            assert!(rig.bench.is_safe(), "by the deadman or as asked");
+            rig.bench.set_pace(Pace::UNBOUNDED);
+            rig.bench.now_us.set(end);
+            rig.run_for(2 * DEADMAN_US);
+            assert_eq!(rig.bench.unsafe_acts(from), []);
+            assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
+        });
+    }
+}
+
+#[test]
+fn a_socket_that_closes_or_a_host_that_leaves_in_the_middle_leaves_only_safe_codes() {
+    for leaves in [false, true] {
+        from_both(|rig| {
+            let commit = half_staged(rig);
+            let from = rig.log_length();
+            if leaves {
+                rig.say_and_leave(&[])
+            } else {
+                rig.device.hang_up()
+            }
+            assert!(rig.bench.is_safe());
+            assert!(!rig.device.is_working());
+            assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
+            rig.run_for(100_000);
+            assert_eq!(rig.bench.unsafe_acts(from), []);
+            rig.connect(2);
+            let told = rig.others.iter().filter(|(tag, _)| *tag == commit).count();
+            assert_eq!(told, usize::from(!leaves), "a host that has left is not told, nor the one that comes");
+            is_latched_whole(rig, 2);
+        });
+    }
+}
+
+#[test]
+fn a_board_that_fails_in_the_middle_is_faulted_and_the_commit_refused() {
+    for (call, after) in [(Call::StageCouplings, 1), (Call::LatchFields, 1)] {
+        from_both(|rig| {
+            rig.stage(2, &Codes::new(2));
+            rig.bench.fail.set(Some((call, after, BoardError::Converter)));
+            let answer = rig.ask(Command::Commit(Codes::new(2).generation(2)));
+            assert_eq!(answer, refused(Reason::Faulted, Fault::Converter as u64));
+            assert!(rig.bench.is_safe());
+            assert_eq!(rig.device.state(), State::Faulted(Fault::Converter));
+            assert_eq!(rig.ask(Command::Clear), Heard::Done);
+            is_latched_whole(rig, 2);
+        });
+    }
+}
+
+#[test]
+fn another_session_in_the_middle_drops_what_was_staged_or_stages_it_again() {
+    let mut rig = slow(&[1, 1], SLOW);
+    half_staged(&mut rig);
+    rig.connect(2);
+    rig.run_for(1000);
+    assert_eq!(rig.bench.unsafe_acts(0), [], "it was not in force, and nobody has asked for it since");
+    assert_eq!((rig.device.state(), rig.others.len()), (State::Safe(SafeCause::Reset), 0));
+    is_latched_whole(&mut rig, 2);
+
+    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
+    rig.bench.set_pace(SLOW);
+    rig.shoot(1, false);
+    rig.run_for(500);
+    assert!(!rig.bench.is_safe());
+    rig.tell(Command::Abort);
+    rig.exchange_once();
+    assert!(rig.device.is_working(), "the trained fields are on their way back");
+    let from = rig.log_length();
+    rig.connect(2);
+    rig.run_for(1000);
+    assert_eq!(rig.others, []);
+    assert_eq!(rig.device.state(), State::Ready);
+    let codes = Codes::new(1);
+    assert_eq!(*rig.bench.couplings.borrow(), codes.couplings);
+    assert!(rig.bench.fields.borrow().iter().all(|fields| *fields == codes.fields), "no kick is in force");
+    let of = |act: &Act| matches!(act, Act::Couplings(_));
+    let latches = rig.bench.log.borrow()[from..].iter().filter(|(_, act)| of(act)).count();
+    assert_eq!(latches, 1, "once, whole");
+}
+
+#[test]
+fn a_deadman_in_the_middle_of_a_read_out_runs_the_shot_again() {
+    let reads = |rig: &mut Rig| {
+        let plan = Plan { reads: 8, ..plan(Codes::new(1).generation(1), Cost::Cosine) };
+        assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+    };
+    let mut undisturbed = Rig::planned(&[1], Cost::Cosine);
+    undisturbed.bench.dither.set(37);
+    reads(&mut undisturbed);
+    let want = undisturbed.run_shots(1..=3);
+    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    rig.bench.set_pace(SLOW);
+    rig.bench.dither.set(37);
+    reads(&mut rig);
+    for id in 1..=3 {
+        rig.shoot(id, false);
+    }
+    rig.run_until(100_000, |rig| rig.device.is_working() && rig.device.counts().reads > 3);
+    rig.cut = true;
+    rig.poll();
+    assert!(rig.device.is_working(), "in the middle of eight reads");
+    rig.device.hang_up();
+    assert!(rig.bench.is_safe());
+    assert!(!rig.device.is_working(), "nothing is read any more");
+    rig.cut = false;
+    assert_eq!(rig.ask(Command::Arm(Codes::new(1).generation(1))), Heard::Done);
+    rig.run_until(1_000_000, |rig| rig.rows.len() == 12);
+    assert_eq!(rig.rows, want);
+}

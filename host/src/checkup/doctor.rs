@@ -1,0 +1,114 @@
+//! The examination: every check in order, as far as the ones before allow. Nothing on the device is changed by it.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Examination, Finding, System,
+    contact::{EXCHANGE, PORT, of_error, port_findings},
+    judge::{self, Traffic},
+    trips::Trips,
+};
+use crate::{
+    config::Port,
+    device::{Client, DeviceError, Wanted, Way},
+};
+
+/// Round trips made to judge the line.
+const ROUND_TRIPS: usize = 200;
+/// They end after this time, however many there were.
+const ROUND_TRIPS_LONGEST: Duration = Duration::from_secs(5);
+/// Time over which clocks are compared, at least.
+const CLOCK_SPAN: Duration = Duration::from_secs(1);
+/// Round trips at the end of that time.
+const CLOCK_TRIPS: usize = 10;
+/// What is looked at once a device has answered.
+const OF_DEVICE: [&str; 10] =
+    ["identity", "serial number", "wiring", "results", "slots", "deadman", "codecs", "state", "link", "clock"];
+
+/// What is examined.
+pub struct Subject<'s> {
+    /// The way to the device.
+    pub port: &'s Port,
+    /// Rate of a serial line, bits per second.
+    pub baud: u32,
+    /// The rig file it is held against, if one was given.
+    pub rig: Option<RigFile>,
+    /// Where the system's files are.
+    pub system: System,
+}
+
+/// What a rig file says of its device.
+pub struct RigFile {
+    /// The file.
+    pub file: PathBuf,
+    /// The device that is wanted.
+    pub wanted: Wanted,
+    /// The deadman it says the device has, milliseconds.
+    pub deadman_ms: u32,
+}
+
+/// Looks at everything that can be looked at. `way` is the one that [`Subject::port`] names.
+pub async fn examine(way: Way, subject: &Subject<'_>) -> Examination {
+    let place = way.place().to_owned();
+    let mut examination = Examination { place, checks: Vec::new(), not_examined: Vec::new() };
+    let of_port = port_findings(&subject.system, subject.port, subject.baud);
+    let hash = subject.rig.as_ref().map_or(0, |rig| rig.wanted.wiring_hash);
+    let started = Instant::now();
+    match Client::connect_any(way, hash).await {
+        Ok(mut client) => {
+            let took_ms = started.elapsed().as_secs_f64() * 1e3;
+            examination.checks.extend(of_port);
+            let found = format!("answered {took_ms:.1} ms after the port was asked for");
+            examination.checks.push(Finding::ok(EXCHANGE, found));
+            let ended = look_at(&mut client, subject, &mut examination).await;
+            if let Err(error) = ended {
+                examination.checks.push(Finding::failed(
+                    "link",
+                    error.to_string(),
+                    "a connection that does not hold for seconds will not hold for a run",
+                    "check cable and power; a device that restarts by itself leaves a small uptime",
+                ));
+            }
+            client.leave().await;
+        }
+        Err(error) => {
+            let failed = of_error(&error, &subject.system, subject.port, subject.baud);
+            // What it is was not found out where it cannot be opened.
+            let is_port = failed.check == PORT;
+            examination.checks.extend(of_port.into_iter().filter(|finding| !is_port || finding.check != PORT));
+            examination.checks.push(failed);
+            if is_port {
+                examination.not_examined.push(EXCHANGE);
+            }
+        }
+    }
+    let is_examined = |check: &&str| examination.checks.iter().any(|finding| finding.check == *check);
+    let missing = OF_DEVICE.into_iter().filter(|check| !is_examined(check));
+    examination.not_examined.extend(missing.collect::<Vec<_>>());
+    examination
+}
+
+/// Everything that a device which answers can be asked.
+async fn look_at(client: &mut Client, subject: &Subject<'_>, examination: &mut Examination) -> Result<(), DeviceError> {
+    let before = (client.figures(), client.status().await?);
+    let identity = client.identity().clone();
+    let limits = identity.limits;
+    let checks = &mut examination.checks;
+    checks.push(judge::identity(&identity, &before.1));
+    checks.push(judge::serial_number(subject, &identity.serial));
+    checks.push(judge::wiring(subject, identity.wiring_hash, &limits));
+    checks.extend(judge::limits(subject, &limits));
+    checks.extend(judge::state(&examination.place, &before.1));
+
+    let epoch = Instant::now();
+    let small = Trips::take(client, epoch, ROUND_TRIPS, ROUND_TRIPS_LONGEST).await?;
+    let traffic = Traffic::between((&before.0, &before.1), (&client.figures(), &small.last));
+    checks.push(judge::link(ROUND_TRIPS, &small.quantiles(), &traffic, limits.deadman_ms));
+
+    tokio::time::sleep_until(epoch + CLOCK_SPAN).await;
+    let late = Trips::take(client, epoch, CLOCK_TRIPS, ROUND_TRIPS_LONGEST).await?;
+    checks.push(judge::clock(&[small.trips, late.trips].concat()));
+    Ok(())
+}

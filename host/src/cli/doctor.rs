@@ -1,0 +1,58 @@
+//! `xyloop device doctor`: why a device does not work, and what to do about it.
+
+use anyhow::Context;
+use xyloop::checkup::{self, Examination, RigFile, Subject, System, Verdict};
+
+use super::device::{Known, Whom};
+
+/// Arguments of `device doctor`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    whom: Whom,
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks that failed: the report has been printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{} of {of} checks failed: {}", .failed.len(), .failed.join(", "))]
+pub struct Unwell {
+    failed: Vec<&'static str>,
+    of: usize,
+}
+
+/// `true` if nothing failed; what did is an error.
+pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let Known { rig, way, port, baud } = arguments.whom.known()?;
+    let rig =
+        rig.map(|(rig, file, array)| RigFile { wanted: array.wanted(&rig), deadman_ms: rig.timing.deadman_ms, file });
+    let subject = Subject { port: &port, baud, rig, system: System::default() };
+    let examination = checkup::examine(way, &subject).await;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&examination).context("the report cannot be written as JSON")?);
+    } else {
+        print(&examination);
+    }
+    let failed = examination.with_verdict(Verdict::Failed);
+    if failed.is_empty() { Ok(true) } else { Err(Unwell { failed, of: examination.checks.len() }.into()) }
+}
+
+fn print(examination: &Examination) {
+    println!("{}", examination.place);
+    for finding in &examination.checks {
+        println!("{:7}  {:15}  {}", finding.verdict.name(), finding.check, finding.found);
+        for (name, text) in [("why", &finding.why), ("next", &finding.next)] {
+            if !text.is_empty() {
+                println!("{:7}  {:15}  {name}: {text}", "", "");
+            }
+        }
+    }
+    if !examination.not_examined.is_empty() {
+        println!("not looked at: {}", examination.not_examined.join(", "));
+    }
+    let count = |verdict| examination.with_verdict(verdict).len();
+    let (all, failed, warnings) = (examination.checks.len(), count(Verdict::Failed), count(Verdict::Warning));
+    println!("{all} checks: {failed} failed, {warnings} with a warning");
+}
