@@ -98,7 +98,8 @@ pub struct Controller<'a, B> {
 }
 
 impl<'a, B: Board> Controller<'a, B> {
-    /// A device at reset: its outputs are safe before this returns. The error names the slice that is too short.
+    /// A device at reset: its converters are set up and its outputs safe before this returns. A board that cannot be set up
+    /// is a device with a fault, not none at all. The error names the slice that is too short.
     pub fn new(
         mut board: B,
         mut who: Identification<'a>,
@@ -127,7 +128,7 @@ impl<'a, B: Board> Controller<'a, B> {
         if who.safe.inputs.len() != sizes.inputs {
             return Err("safe.inputs");
         }
-        board.make_safe(&who.safe);
+        let fault = board.recover(&who.safe).err().map(fault_of);
         if sizes.message() > link::MESSAGE_MAX {
             return Err("message: too many sites for one read-out");
         }
@@ -182,7 +183,7 @@ impl<'a, B: Board> Controller<'a, B> {
             plan: None,
             origin: PlanOrigin::default(),
             outputs: Outputs::Safe(SafeCause::Reset),
-            fault: None,
+            fault,
             counts: Counts::default(),
             message_in: storage.message_in,
             message_out: storage.message_out,
@@ -351,11 +352,7 @@ impl<'a, B: Board> Controller<'a, B> {
     }
 
     fn latch_fault(&mut self, error: BoardError) -> Fault {
-        let fault = match error {
-            BoardError::Converter => Fault::Converter,
-            BoardError::Board => Fault::Board,
-            BoardError::Plant => Fault::Plant,
-        };
+        let fault = fault_of(error);
         self.latching.refuse(Reason::Faulted, fault as u64);
         // The fault is told, not the cause, until it is cleared.
         self.go_safe(SafeCause::Cleared);
@@ -383,5 +380,13 @@ impl<'a, B: Board> Controller<'a, B> {
         self.shots.poll(&mut self.board, &frame, &mut self.counts)?;
         // What was just started should not wait for the next look.
         self.board.poll(now_us)
+    }
+}
+
+fn fault_of(error: BoardError) -> Fault {
+    match error {
+        BoardError::Converter => Fault::Converter,
+        BoardError::Board => Fault::Board,
+        BoardError::Plant => Fault::Plant,
     }
 }

@@ -103,9 +103,50 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
         if self.broken {
             return Err(BoardError::Converter);
         }
+        self.stage_safe(safe)?;
+        self.release()
+    }
+
+    fn stage_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
         self.stage_couplings(0, safe.couplings)?;
         self.write_fields(safe.fields, true)?;
-        self.write_inputs(safe.inputs)?;
+        self.write_inputs(safe.inputs)
+    }
+
+    /// Whether every DAC holds the safe code of the last channel that is in use.
+    fn check_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
+        let c = self.image.converters();
+        let dropped = 16u32.saturating_sub(c.input_bits.into());
+        let couplings = safe.couplings.iter().map(|code| left_aligned(*code, c.coupling_bits));
+        let fields = safe.fields.iter().map(|code| left_aligned(*code, c.field_bits));
+        let inputs = safe.inputs.iter().map(|turn| (turn.0 >> dropped) << dropped);
+        let (image, mut codes) = (self.image, couplings.chain(fields).chain(inputs));
+        let mut last: Option<(Channel, u16)> = None;
+        let channels = image.coupling_channels().chain(image.field_channels()).chain(image.input_channels());
+        for at in channels {
+            let code = codes.next().unwrap_or_default();
+            if let Some((before, code)) = last
+                && before.chip != at.chip
+            {
+                self.check(before, code)?;
+            }
+            last = Some((at, code));
+        }
+        last.map_or(Ok(()), |(at, code)| self.check(at, code))
+    }
+
+    fn check(&mut self, at: Channel, code: u16) -> Result<(), BoardError> {
+        let spi = self.hardware.chip(at.chip);
+        let held = match self.image.kind(at.chip) {
+            Some(ChipKind::Ad5370) => Ad5370::new(spi).read_back(at.channel).ok(),
+            Some(ChipKind::Ad5676r) => Ad5676r::new(spi).read_back(at.channel).ok(),
+            _ => None,
+        };
+        if held == Some(code) { Ok(()) } else { Err(BoardError::Converter) }
+    }
+
+    /// Lets the clear line go and latches what was written.
+    fn release(&mut self) -> Result<(), BoardError> {
         // The outputs stay at ground until the latch.
         self.hardware.clear(false);
         match self.hardware.latch() {
@@ -230,8 +271,10 @@ impl<H: Hardware> Board for FrontEnd<'_, H> {
         self.cleared = true;
         self.broken = true;
         self.initialise()?;
+        self.stage_safe(safe)?;
+        self.check_safe(safe)?;
         self.broken = false;
-        self.write_safe(safe)
+        self.release()
     }
 }
 

@@ -4,7 +4,7 @@
 use core::fmt;
 
 use xyloop_firmware::{
-    Board, BoardError, Controller, Identification, SafeTable,
+    Controller, Identification, SafeTable,
     front_end::{FrontEnd, Hardware},
     rig_image::{CHIPS_MAX, RigImage},
 };
@@ -53,8 +53,8 @@ impl fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-/// The Controller of a rig at reset, outputs safe, and whether its converters could be set up. If they could not, the outputs
-/// stay cleared and the first command that wants to latch something is answered with a fault, which the host may clear.
+/// The Controller of a rig at reset, outputs safe. If its converters could not be set up, the outputs stay cleared and it has
+/// latched a fault, which the host may clear.
 ///
 /// # Errors
 /// If the rig does not fit.
@@ -63,7 +63,7 @@ pub fn start<'a, H: Hardware>(
     image: RigImage<'a>,
     about: &About<'a>,
     buffers: Buffers<'a>,
-) -> Result<(Controller<'a, FrontEnd<'a, H>>, Result<(), BoardError>), StartError> {
+) -> Result<Controller<'a, FrontEnd<'a, H>>, StartError> {
     let (room, sites) = (buffers.room, usize::from(image.sites()));
     let (couplings, inputs, outputs) = (image.couplings().len(), image.inputs().len(), image.outputs().len());
     for (what, rig, room) in [
@@ -102,13 +102,11 @@ pub fn start<'a, H: Hardware>(
         codecs: Codecs::ALL,
         safe,
     };
-    let mut front_end = FrontEnd::new(hardware, image, buffers.front_end).map_err(StartError::Memory)?;
-    let converters = front_end.recover(&safe);
+    let front_end = FrontEnd::new(hardware, image, buffers.front_end).map_err(StartError::Memory)?;
     let max_payload = u16::try_from(room.payload).unwrap_or(u16::MAX);
     let link = link::Config { max_payload, salt: about.boot_id, ..link::Config::device() };
     let slots = (shots_of(&room, sites, inputs, outputs), Room::result_bytes(sites));
-    let controller = Controller::new(front_end, who, slots, buffers.storage, link).map_err(StartError::Memory)?;
-    Ok((controller, converters))
+    Controller::new(front_end, who, slots, buffers.storage, link).map_err(StartError::Memory)
 }
 
 /// Shots that a rig of this size can hold.

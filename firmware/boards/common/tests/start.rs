@@ -17,7 +17,7 @@ use xyloop_firmware::{
 use xyloop_protocol::{
     greeting::Greeting,
     link::{self, Link, Role},
-    message::{SafeCause, State},
+    message::{Fault, SafeCause, State},
     units::ShotId,
     wiring::{Converters, Wiring},
 };
@@ -195,7 +195,7 @@ const ABOUT: About<'_> = About { model: "shelf", serial: "of the chip", boot_id:
 fn greeting(rig: &Rig) -> Vec<u8> {
     let (image, mut memory, mut replica) = (rig.image(), Memory::new(), [Replica::default()]);
     let image = RigImage::parse(&image).unwrap();
-    let (mut controller, _) = start(Shelf::default(), image, &ABOUT, memory.buffers(&mut replica)).unwrap();
+    let mut controller = start(Shelf::default(), image, &ABOUT, memory.buffers(&mut replica)).unwrap();
     let (mut frame, mut receive, mut send) = ([0; 2048], [0; 2048], [0; 2048]);
     let mut flight = [link::InFlight::NONE; 8];
     let storage = link::Storage { frame: &mut frame, receive: &mut receive, send: &mut send, flight: &mut flight };
@@ -225,14 +225,13 @@ fn the_first_exchange_names_the_wiring_of_the_image() {
     assert_eq!(Greeting::from_bytes(&bytes).unwrap().serial, "rig 12");
 }
 
-/// Starts a rig on a shelf; whether its converters could be set up.
-fn start_on(shelf: &Shelf, rig: &Rig) -> Result<Result<(), BoardError>, StartError> {
+/// The state of a rig that was started on a shelf.
+fn start_on(shelf: &Shelf, rig: &Rig) -> Result<State, StartError> {
     let (image, mut memory, mut replica) = (rig.image(), Memory::new(), [Replica::default()]);
     let image = RigImage::parse(&image).unwrap();
-    let (mut controller, converters) = start(shelf.clone(), image, &ABOUT, memory.buffers(&mut replica))?;
+    let mut controller = start(shelf.clone(), image, &ABOUT, memory.buffers(&mut replica))?;
     controller.poll(0);
-    assert_eq!(controller.state(), State::Safe(SafeCause::Reset));
-    Ok(converters)
+    Ok(controller.state())
 }
 
 #[test]
@@ -255,7 +254,7 @@ fn what_does_not_fit_is_refused_with_how_much_it_is_too_much() {
 fn chips_that_cannot_be_set_up_leave_the_outputs_cleared() {
     let shelf = Shelf::default();
     shelf.0.borrow_mut().dead = true;
-    assert_eq!(start_on(&shelf, &Rig::new(4)), Ok(Err(BoardError::Converter)));
+    assert_eq!(start_on(&shelf, &Rig::new(4)), Ok(State::Faulted(Fault::Converter)));
     assert_eq!(shelf.0.borrow().clear_low, Some(true));
     assert!(shelf.0.borrow().outputs.is_empty());
 }
@@ -263,7 +262,7 @@ fn chips_that_cannot_be_set_up_leave_the_outputs_cleared() {
 #[test]
 fn safe_codes_of_the_image_are_on_the_channels_it_names_before_the_line_to_the_host_opens() {
     let (shelf, rig) = (Shelf::default(), Rig::new(4));
-    assert_eq!(start_on(&shelf, &rig), Ok(Ok(())));
+    assert_eq!(start_on(&shelf, &rig), Ok(State::Safe(SafeCause::Reset)));
     let bench = shelf.0.borrow();
     assert_eq!(bench.clear_low, Some(false));
     let want: Codes =

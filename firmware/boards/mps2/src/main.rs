@@ -74,7 +74,7 @@ fn main() -> ! {
     let mut host = Uart::host();
     let hardware = Remote::new(Way::find(clock));
     let mut controller = match start(hardware, image, &about, memory.buffers(replicas)) {
-        Ok((controller, _)) => controller,
+        Ok(controller) => controller,
         Err(error) => panic!("{error}"),
     };
     tick_every_millisecond();

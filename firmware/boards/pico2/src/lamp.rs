@@ -3,7 +3,6 @@
 use core::convert::Infallible;
 
 use embedded_hal::digital::{OutputPin, PinState};
-use xyloop_firmware::BoardError;
 use xyloop_protocol::message::State;
 
 /// What the lamp says.
@@ -17,16 +16,13 @@ pub enum Pattern {
     Faulted,
     /// No usable rig image: two flashes a second.
     NoRig,
-    /// The converters could not be set up at boot: three flashes a second.
-    Converters,
 }
 
 impl Pattern {
-    pub fn of(state: State, converters: Result<(), BoardError>) -> Self {
+    pub fn of(state: State) -> Self {
         match state {
             State::Faulted(_) => Self::Faulted,
             State::Ready | State::Running => Self::Armed,
-            State::Boot | State::Safe(_) if converters.is_err() => Self::Converters,
             State::Boot | State::Safe(_) => Self::Safe,
         }
     }
@@ -38,7 +34,6 @@ impl Pattern {
             Self::Safe => 0b00_0001_1111,
             Self::Faulted => 0b01_0101_0101,
             Self::NoRig => 0b00_0000_0101,
-            Self::Converters => 0b00_0001_0101,
         }
     }
 }

@@ -150,7 +150,6 @@ fn main() -> ! {
     alarm.enable_interrupt();
     // SAFETY: no critical section is open here, and the handler shares nothing with this code but its own static.
     unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::TIMER0_IRQ_0) };
-    watchdog.pause_on_debug(true);
     watchdog.start(WATCHDOG_MS.millis());
 
     let pins = (
@@ -183,7 +182,7 @@ fn main() -> ! {
         let pico = Pico::new(bus, lines, clock, image);
         let serial = if image.serial().is_empty() { serial.as_str() } else { image.serial() };
         start(pico, image, &about, MEMORY.buffers(&mut replica))
-            .map(|(controller, converters)| (controller, converters, serial))
+            .map(|controller| (controller, serial))
             .map_err(|error| Text::of(format_args!("{error}")))
     });
 
@@ -196,7 +195,7 @@ fn main() -> ! {
         now_us
     };
     let mut last_us = 0;
-    let (mut controller, converters, serial) = match started {
+    let (mut controller, serial) = match started {
         Ok(started) => started,
         Err(why) => {
             let (mut usb, mut next_us) = (Usb::new(&bus, serial.as_str()), 0);
@@ -236,7 +235,7 @@ fn main() -> ! {
             &mut armed,
             PinState::from(matches!(state, State::Ready | State::Running)),
         );
-        lamp::show(&mut led, Pattern::of(state, converters), now_us);
+        lamp::show(&mut led, Pattern::of(state), now_us);
         last_us = turn(now_us, last_us);
     }
 }
