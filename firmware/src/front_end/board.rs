@@ -37,10 +37,12 @@ pub struct FrontEnd<'a, H> {
     fields_known: bool,
     /// Whether the clear line is held low: since reset, or since codes could not be written.
     cleared: bool,
+    /// The last attempt to set the chips up failed: no code means on them what it should.
+    broken: bool,
 }
 
 impl<'a, H: Hardware> FrontEnd<'a, H> {
-    /// A front end by its image. No chip is touched before [`Board::recover`]. The error names the slice that is too short.
+    /// A front end by its image. No chip is touched before [`Board::recover`], which sets them up. The error names the slice that is too short.
     pub fn new(hardware: H, image: RigImage<'a>, memory: Memory<'a>) -> Result<Self, &'static str> {
         if memory.fields.len() < 2 * usize::from(image.sites()) {
             return Err("front end: fields");
@@ -54,7 +56,7 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
         let codes = (u64::from(POLL_US) * u64::from(couplings) / u64::from(times.generation_us.max(1))).max(1);
         let reads = (POLL_US / times.read_us.max(1)).clamp(1, 64);
         let pace = Pace { codes: codes as usize, reads: reads as u8 };
-        Ok(Self { hardware, image, memory, pace, fields_known: false, cleared: true })
+        Ok(Self { hardware, image, memory, pace, fields_known: false, cleared: true, broken: false })
     }
 
     /// The board below.
@@ -98,6 +100,9 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
 
     /// Safe codes into every register, then the clear line is let go and they are latched.
     fn write_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
+        if self.broken {
+            return Err(BoardError::Converter);
+        }
         self.stage_safe(safe)?;
         self.release()
     }
@@ -264,9 +269,11 @@ impl<H: Hardware> Board for FrontEnd<'_, H> {
         self.hardware.clear(true);
         self.hardware.stop();
         self.cleared = true;
+        self.broken = true;
         self.initialise()?;
         self.stage_safe(safe)?;
         self.check_safe(safe)?;
+        self.broken = false;
         self.release()
     }
 }

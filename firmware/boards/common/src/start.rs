@@ -126,3 +126,27 @@ fn filled<T>(place: &mut [T], items: impl ExactSizeIterator<Item = T>) -> &[T] {
     }
     place.get(..length).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_rig_holds_more_shots_than_a_large_one() {
+        let room = Room {
+            sites: 225,
+            couplings: 1930,
+            inputs: 8,
+            outputs: 10,
+            chips: 128,
+            shots: 256,
+            results: 64 * Room::result_bytes(225),
+            link: 4096,
+            payload: 1024,
+        };
+        assert_eq!(shots_of(&room, 225, 8, 10), 64);
+        assert_eq!(shots_of(&room, 100, 8, 10), 144);
+        assert_eq!(shots_of(&room, 25, 2, 1), 256);
+        assert_eq!(shots_of(&room, 25, 0, 0), 256);
+    }
+}
