@@ -178,7 +178,13 @@ fn main() -> ! {
             selected: None,
             set: None,
         };
-        let about = About { model: "pico2", serial: serial.as_str(), boot_id: random };
+        let about = About {
+            model: "pico2",
+            serial: serial.as_str(),
+            boot_id: random,
+            boot_cause: boot.cause,
+            boot_note: boot.note.as_str(),
+        };
         let pico = Pico::new(bus, lines, clock, image);
         let serial = if image.serial().is_empty() { serial.as_str() } else { image.serial() };
         start(pico, image, &about, MEMORY.buffers(&mut replica))
