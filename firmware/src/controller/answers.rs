@@ -135,6 +135,8 @@ impl<B: Board> Controller<'_, B> {
                 serial: who.serial,
                 firmware: env!("CARGO_PKG_VERSION"),
                 boot_id: who.boot_id,
+                boot_cause: who.boot_cause,
+                boot_note: who.boot_note,
                 wiring_hash: who.wiring.hash(),
                 calibration_id: 0,
                 limits,

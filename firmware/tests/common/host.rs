@@ -8,7 +8,8 @@ use xyloop_protocol::{
     frame,
     link::{self, Link, Role},
     message::{
-        self, Block, Bytes, CodeArray, Command, Contrast, Cost, Event, Generation, Report, Request, Shot, Stage, State,
+        self, Block, BootCause, Bytes, CodeArray, Command, Contrast, Cost, Event, Generation, Report, Request, Shot,
+        Stage, State,
     },
     units::{DacCode, IqCode, ShotId, Turn},
 };
@@ -23,7 +24,12 @@ fn leak<T: Clone>(value: T, length: usize) -> &'static mut [T] {
 }
 
 /// The device in memory of exactly the size it asks for.
-pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'static, ScriptedBoard> {
+pub fn device(
+    bench: &Rc<Bench>,
+    slots: usize,
+    codecs: Codecs,
+    (boot_cause, boot_note): (BootCause, &'static str),
+) -> Controller<'static, ScriptedBoard> {
     let replicas = bench.slowness.len();
     let s = Sizes {
         sites: SITES,
@@ -40,6 +46,8 @@ pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'st
         model: "scripted",
         serial: "1",
         boot_id: 5,
+        boot_cause,
+        boot_note,
         wiring: WIRING,
         deadman_ms: (DEADMAN_US / 1000) as u16,
         codecs,
@@ -89,6 +97,8 @@ pub struct Rig {
     pub rows: Vec<Row>,
     /// States the device told of unasked.
     pub states: Vec<State>,
+    /// Why the device said that it started.
+    pub boots: Vec<(BootCause, String)>,
     /// Answers nobody waited for (refused shots).
     pub others: Vec<(u16, Heard)>,
     host: Link<'static>,
@@ -101,8 +111,17 @@ impl Rig {
         Self::with_codecs(slowness, slots, Codecs::ALL)
     }
 
+    /// The same with a device that started for this reason.
+    pub fn booted_by(cause: BootCause, note: &'static str) -> Self {
+        Self::of(&[1], SLOTS, Codecs::ALL, (cause, note))
+    }
+
     /// The same with a device that offers only some codecs.
     pub fn with_codecs(slowness: &[u64], slots: usize, codecs: Codecs) -> Self {
+        Self::of(slowness, slots, codecs, (BootCause::PowerOn, ""))
+    }
+
+    fn of(slowness: &[u64], slots: usize, codecs: Codecs, boot: (BootCause, &'static str)) -> Self {
         let bench = Bench::new(slowness);
         let storage = link::Storage {
             frame: leak(0, frame::storage_len(1024)),
@@ -111,12 +130,13 @@ impl Rig {
             flight: leak(link::InFlight::default(), 64),
         };
         Self {
-            device: device(&bench, slots, codecs),
+            device: device(&bench, slots, codecs, boot),
             bench,
             cut: false,
             delivered_us: 0,
             rows: Vec::new(),
             states: Vec::new(),
+            boots: Vec::new(),
             others: Vec::new(),
             host: Link::new(Role::Host, storage, link::Config::host()),
             tag: 0,
@@ -188,6 +208,9 @@ impl Rig {
         }
         while let Some(message) = self.host.front() {
             let event = message::decode::<Event<'_>>(message).expect("a message of the protocol");
+            if let Report::Identity(identity) = event.report {
+                self.boots.push((identity.boot_cause, identity.boot_note.to_owned()));
+            }
             match own(&event, &self.rows) {
                 Owned::Answer(heard) => self.others.push((event.tag, heard)),
                 Owned::Rows(rows) => self.rows.extend(rows),

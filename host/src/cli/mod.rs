@@ -30,6 +30,7 @@ Examples:
   xyloop train hil-config/xor.toml --set train.seed=7    from another seed
   xyloop sim serve --pty --config hil-config/xor.toml    a simulated device behind a pty ...
   xyloop train hil-config/xor.toml --device /dev/pts/5   ... to train on, or a rig
+  xyloop device doctor --device /dev/pts/5               why a device does not work, and what to do
   xyloop eval runs/20261121-204512-xor-3fa9c2            judge a finished run again
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 device or link.";
