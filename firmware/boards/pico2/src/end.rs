@@ -43,11 +43,11 @@ pub fn begin(watchdog: &pac::WATCHDOG, powman: &pac::POWMAN) -> Boot {
         BootCause::Asked
     } else if reset.had_por().bit() {
         BootCause::PowerOn
-    } else if reset.had_bor().bit() {
+    } else if reset.had_bor().bit() || reset.had_glitch_detect().bit() {
         BootCause::BrownOut
     } else if reset.had_run_low().bit() {
         BootCause::Pin
-    } else if reset.had_dp_reset_req().bit() || reset.had_rescue().bit() {
+    } else if reset.had_dp_reset_req().bit() || reset.had_rescue().bit() || reset.had_hzd_sys_reset_req().bit() {
         BootCause::Asked
     } else {
         BootCause::Unknown
