@@ -17,6 +17,7 @@ use xyloop_protocol::units::ShotId;
 
 use crate::{
     Clock, Delay,
+    nets::Nets,
     spi::{Bus, Chip},
 };
 
@@ -53,6 +54,7 @@ pub struct Pico<'a> {
     bus: Bus,
     lines: Lines,
     clock: Clock,
+    nets: &'a Nets,
     image: RigImage<'a>,
     has_ad7606: bool,
     has_ads131m08: bool,
@@ -61,12 +63,12 @@ pub struct Pico<'a> {
 }
 
 impl<'a> Pico<'a> {
-    pub fn new(bus: Bus, lines: Lines, clock: Clock, image: RigImage<'a>) -> Self {
+    pub fn new(bus: Bus, lines: Lines, clock: Clock, nets: &'a Nets, image: RigImage<'a>) -> Self {
         let has = |kind| image.chips().any(|chip| chip == kind);
         let (has_ad7606, has_ads131m08) = (has(ChipKind::Ad7606), has(ChipKind::Ads131m08));
         // The falling edge stays in a latch, which needs no interrupt to be taken.
         lines.ready_n.set_interrupt_enabled(Interrupt::EdgeLow, true);
-        Self { bus, lines, clock, image, has_ad7606, has_ads131m08, cleared: true, wait: None }
+        Self { bus, lines, clock, nets, image, has_ad7606, has_ads131m08, cleared: true, wait: None }
     }
 
     fn wait_until(&mut self, most_us: u64, mut done: impl FnMut(&mut Lines) -> bool) -> Result<(), BoardError> {
@@ -94,6 +96,10 @@ impl Hardware for Pico<'_> {
     type Delay = Delay;
 
     fn chip(&mut self, address: u8) -> Chip<'_> {
+        if self.cleared {
+            // Setting up sixty chips on a slow bus takes longer than the nets allow; the outputs are at ground meanwhile.
+            self.nets.hold();
+        }
         Chip { bus: &mut self.bus, address, kind: self.image.kind(address) }
     }
 

@@ -15,6 +15,7 @@
 mod end;
 mod hardware;
 mod lamp;
+mod nets;
 mod spi;
 mod usb;
 
@@ -24,11 +25,11 @@ use embedded_hal::delay::DelayNs;
 use rp235x_hal::{
     self as hal, Sio, Timer, Watchdog,
     clocks::init_clocks_and_plls,
-    fugit::{ExtU32, RateExtU32},
+    fugit::RateExtU32,
     gpio::{FunctionSpi, PinState, Pins, PullNone, PullUp},
     pac,
     rosc::RingOscillator,
-    timer::{Alarm, CopyableTimer0},
+    timer::CopyableTimer0,
     usb::UsbBus,
 };
 use usb_device::bus::UsbBusAllocator;
@@ -39,6 +40,7 @@ use xyloop_protocol::{crc::Crc32c, message::State};
 use self::{
     hardware::{Lines, Pico},
     lamp::Pattern,
+    nets::Nets,
     spi::Bus,
     usb::Usb,
 };
@@ -47,10 +49,6 @@ use self::{
 const CRYSTAL_HZ: u32 = 12_000_000;
 /// Processor and SPI, as `init_clocks_and_plls` sets them, Hz.
 pub const CPU_HZ: u32 = 150_000_000;
-/// The loop did not come round for so long: outputs are cut, the chip is reset.
-pub const STILL_MS: u32 = 200;
-/// The same if interrupts are dead, too.
-const WATCHDOG_MS: u32 = 250;
 /// Where the rig image lies: the last 256 KiB of flash.
 const RIG_IMAGE: usize = 0x103c_0000;
 const RIG_IMAGE_BYTES: usize = 256 * 1024;
@@ -145,12 +143,8 @@ fn main() -> ! {
     };
     let mut timer = Timer::new_timer0(pac.TIMER0, &mut pac.RESETS, &clocks);
     let clock = Clock(timer);
-    let Some(mut alarm) = timer.alarm_0() else { unreachable!("main runs once") };
-    let _ = alarm.schedule(STILL_MS.millis());
-    alarm.enable_interrupt();
-    // SAFETY: no critical section is open here, and the handler shares nothing with this code but its own static.
-    unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::TIMER0_IRQ_0) };
-    watchdog.start(WATCHDOG_MS.millis());
+    let Some(alarm) = timer.alarm_0() else { unreachable!("main runs once") };
+    let nets = Nets::new(alarm, watchdog, clock);
 
     let pins = (
         pins.gpio19.into_function::<FunctionSpi>(),
@@ -185,22 +179,13 @@ fn main() -> ! {
             boot_cause: boot.cause,
             boot_note: boot.note.as_str(),
         };
-        let pico = Pico::new(bus, lines, clock, image);
+        let pico = Pico::new(bus, lines, clock, &nets, image);
         let serial = if image.serial().is_empty() { serial.as_str() } else { image.serial() };
         start(pico, image, &about, MEMORY.buffers(&mut replica))
             .map(|controller| (controller, serial))
             .map_err(|error| Text::of(format_args!("{error}")))
     });
 
-    let mut turn = |now_us: u64, last_us: u64| {
-        // Whoever stops time must not keep the outputs alive.
-        if now_us > last_us {
-            let _ = alarm.schedule(STILL_MS.millis());
-            watchdog.feed();
-        }
-        now_us
-    };
-    let mut last_us = 0;
     let (mut controller, serial) = match started {
         Ok(started) => started,
         Err(why) => {
@@ -221,7 +206,7 @@ fn main() -> ! {
                 }
                 usb.flush();
                 lamp::show(&mut led, Pattern::NoRig, now_us);
-                last_us = turn(now_us, last_us);
+                nets.hold();
             }
         }
     };
@@ -242,7 +227,7 @@ fn main() -> ! {
             PinState::from(matches!(state, State::Ready | State::Running)),
         );
         lamp::show(&mut led, Pattern::of(state), now_us);
-        last_us = turn(now_us, last_us);
+        nets.hold();
     }
 }
 
