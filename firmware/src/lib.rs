@@ -20,6 +20,7 @@ pub mod generations;
 pub mod keyed;
 pub mod nudge;
 pub mod phase;
+mod plan;
 pub mod settle;
 mod shot;
 pub mod slots;
