@@ -194,14 +194,15 @@ impl Rack {
     }
 
     /// Records every write to a DAC's register and every edge of a line into `sink`, as CSV: `stamp_us` (the board's time
-    /// at the last edge), `event` (write, latch, clear, reset, convert, hello, mark, error), `chip`, `channel`, `code`
-    /// (hexadecimal: a register's word, a line's level, a shot's number), `register` (or what was wrong). A write to
-    /// several channels has a line for each. Whole lines are written, after each piece of the stream.
+    /// at the last edge), `event` (power, hello, write, latch, clear, reset, convert, mark, error), `chip`, `channel`,
+    /// `code` (hexadecimal: a register's word, a line's new level, a shot's number), `register` (or what was wrong). A
+    /// write to several channels has a line for each. Whole lines are written, after each piece of the stream. `goes_on`:
+    /// the sink has a header already; a line `power` says that the chips are as after power-up.
     ///
     /// # Errors
-    /// If the sink does not take the header.
-    pub fn recording(mut self, sink: Box<dyn Write + Send>) -> Result<Self, RackError> {
-        self.record = Some(Record::begin(sink).map_err(RackError::Record)?);
+    /// If the sink does not take the first lines.
+    pub fn recording(mut self, sink: Box<dyn Write + Send>, goes_on: bool) -> Result<Self, RackError> {
+        self.record = Some(Record::begin(sink, goes_on).map_err(RackError::Record)?);
         Ok(self)
     }
 
