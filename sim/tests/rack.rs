@@ -385,7 +385,9 @@ fn the_record_shows_that_nothing_but_safe_codes_was_written_before_the_first_com
                     let safe = if line[2] == inputs { "0000" } else { "8000" };
                     waiting.insert((line[2].clone(), line[3].clone()), line[4] != safe);
                 }
-                ("latch", _) if line[4] == "0000" => { latched += waiting.values().filter(|is_unsafe| **is_unsafe).count(); }
+                ("latch", _) if line[4] == "0000" => {
+                    latched += waiting.values().filter(|is_unsafe| **is_unsafe).count();
+                }
 
                 _ => {}
             }

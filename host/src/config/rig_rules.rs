@@ -60,7 +60,8 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
 }
 
 fn board(board: &Board, rules: &mut Rules) {
-    for (key, chip, drives) in [("dac", board.dac, true), ("input_dac", board.input_dac, true), ("adc", board.adc, false)]
+    for (key, chip, drives) in
+        [("dac", board.dac, true), ("input_dac", board.input_dac, true), ("adc", board.adc, false)]
     {
         let kind = chip.kind();
         if kind.is_dac() != drives {
