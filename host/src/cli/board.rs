@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Use the plant that `xyloop sim plant --tcp` serves at HOST:PORT, over the second serial port.
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["record", "chips"])]
     plant: Option<String>,
-    /// Let the firmware hang or panic so many milliseconds after the start, once: hang=MS or panic=MS.
+    /// Let the firmware hang or panic, once, when so many shots are finished: hang=SHOTS or panic=SHOTS.
     #[arg(long, value_name = "MISHAP")]
     mishap: Option<Mishap>,
     /// Record every code and every edge that reaches the chips (CSV).

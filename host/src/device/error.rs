@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use xyloop_protocol::{
     codec::Codec,
-    message::{BootCause, Reason, Refusal, SafeCause, State},
+    message::{BootCause, Fault, Reason, Refusal, SafeCause, State},
     units::ShotId,
 };
 
@@ -268,7 +268,15 @@ fn refusal(refusal: &Refusal) -> String {
         Reason::BadPlan => format!("segment {detail} of the plan is not allowed there"),
         Reason::Full => format!("all its {detail} shot slots are taken"),
         Reason::OldShot => format!("shot ids must ascend, the last one was {detail}"),
-        Reason::Faulted => "a fault is latched".into(),
+        Reason::Faulted => {
+            let faults = [Fault::Converter, Fault::Board, Fault::Plant, Fault::Link];
+            let fault = faults.into_iter().find(|fault| *fault as u64 == detail);
+            let fault = fault.map_or_else(|| "unknown".into(), |fault| format!("{fault:?}").to_lowercase());
+            format!(
+                "a fault is latched ({fault}), outputs are safe. See to the cause, then `xyloop device clear`; power-cycle \
+                 the device if the fault comes back"
+            )
+        }
         Reason::NoCodec => format!("it does not offer this codec (its set is {detail:#b})"),
     }
 }

@@ -120,17 +120,17 @@ pub struct Options {
 /// Something that goes wrong in the firmware, once after the emulator's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// Its main loop gets stuck so many milliseconds after the start.
+    /// Its main loop gets stuck when so many shots are finished.
     Hang(u16),
-    /// It panics so many milliseconds after the start.
+    /// It panics when so many shots are finished.
     Panic(u16),
 }
 
 impl Mishap {
     fn word(self) -> u32 {
         match self {
-            Self::Hang(after_ms) => 1 << 16 | u32::from(after_ms),
-            Self::Panic(after_ms) => 2 << 16 | u32::from(after_ms),
+            Self::Hang(shots) => 1 << 16 | u32::from(shots),
+            Self::Panic(shots) => 2 << 16 | u32::from(shots),
         }
     }
 }
@@ -140,11 +140,11 @@ impl std::str::FromStr for Mishap {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, after) = text.split_once('=').unwrap_or((text, ""));
-        let after_ms = after.parse().map_err(|_| format!("`{after}` is no number of milliseconds up to 65535"))?;
+        let shots = after.parse().map_err(|_| format!("`{after}` is no number of shots up to 65535"))?;
         match kind {
-            "hang" => Ok(Self::Hang(after_ms)),
-            "panic" => Ok(Self::Panic(after_ms)),
-            _ => Err(format!("no mishap `{kind}`: hang=MS or panic=MS")),
+            "hang" => Ok(Self::Hang(shots)),
+            "panic" => Ok(Self::Panic(shots)),
+            _ => Err(format!("no mishap `{kind}`: hang=SHOTS or panic=SHOTS")),
         }
     }
 }
@@ -152,7 +152,6 @@ impl std::str::FromStr for Mishap {
 /// A running emulator; dropped, it is killed.
 pub struct Emulator {
     child: Child,
-    monitor: Monitor,
     place: String,
     socket: PathBuf,
 }
@@ -184,10 +183,10 @@ impl Emulator {
                 return Err(error);
             }
         };
-        let place = monitor.character_device("host").map(|name| place(&name));
-        let mut emulator = Self { child, monitor, place: String::new(), socket };
-        emulator.place = place?;
-        emulator.monitor.cont()?;
+        let mut emulator = Self { child, place: String::new(), socket };
+        emulator.place = place(&monitor.character_device("host")?);
+        monitor.cont()?;
+        // The monitor speaks with one at a time: from now on with whoever comes.
         Ok(emulator)
     }
 
@@ -196,7 +195,7 @@ impl Emulator {
         &self.place
     }
 
-    /// Its monitor's socket.
+    /// Its monitor's socket, for [`Monitor::connect`].
     pub fn socket(&self) -> &Path {
         &self.socket
     }
@@ -204,11 +203,6 @@ impl Emulator {
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// The connection to its monitor.
-    pub fn monitor(&mut self) -> &mut Monitor {
-        &mut self.monitor
     }
 
     /// Whether it still runs.
