@@ -17,7 +17,9 @@ fn every_command_explains_itself() {
         "device clear",
         "sim",
         "sim serve",
+        "sim plant",
         "config",
+        "config board",
         "config check",
         "config show",
     ] {

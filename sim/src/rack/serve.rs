@@ -194,6 +194,8 @@ fn serve_tcp(
                 break;
             }
         }
+        // Its other handle, too, or it would stay open.
+        board.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
     Ok(())
 }
