@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use xyloop_protocol::{
     greeting::Greeting,
-    message::{Bytes, Command, Cost, Plan, Shot, Status},
+    message::{BootCause, Bytes, Command, Cost, Plan, Shot, Status},
     origin::{Origin, PlanOrigin},
 };
 
@@ -143,4 +143,19 @@ fn a_device_greets_with_its_serial_number() {
     let rig = Rig::connected(&[1]);
     let greeting = Greeting::from_bytes(rig.peer_greeting()).expect("a greeting");
     assert_eq!((greeting.serial, greeting.boot_id, greeting.wiring_hash), ("1", 5, WIRING.hash()));
+}
+
+#[test]
+fn a_device_says_why_it_started_and_what_it_left_behind_as_far_as_there_is_room() {
+    let note: &str = format!("panicked at controller.rs:12: {}", "ü".repeat(200)).leak();
+    for (cause, note) in [(BootCause::PowerOn, ""), (BootCause::Panic, "index 7"), (BootCause::Panic, note)] {
+        let mut rig = Rig::booted_by(cause, note);
+        rig.connect(1);
+        assert!(matches!(rig.ask(Command::Identify), Heard::Identity(_)));
+        let [(said, left)] = &rig.boots[..] else { panic!("{:?}", rig.boots) };
+        assert_eq!(*said, cause);
+        // Beside `xyloop`, `scripted` and `1`: 241 bytes, of which the last would be half a letter.
+        let room = note.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= 241).last();
+        assert_eq!(left, &note[..room.unwrap_or(0)]);
+    }
 }

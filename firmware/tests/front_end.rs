@@ -284,6 +284,20 @@ fn if_safe_codes_do_not_get_through_outputs_stay_at_ground_and_no_latch_is_tried
 }
 
 #[test]
+fn outputs_stay_at_ground_while_chips_could_not_be_set_up_even_if_they_take_codes_again() {
+    let (image, mut memories) = (image(20_000_000), Memories::new());
+    let (mut board, record) = memories.board(&image);
+    record.borrow_mut().dead = Some(2);
+    assert_eq!(board.recover(&safe_table()), Err(BoardError::Converter));
+    record.borrow_mut().dead = None;
+    board.make_safe(&safe_table());
+    assert_eq!(board.latch_fields(0, &FIELD_CODES), Err(BoardError::Converter));
+    let acts = taken(&record);
+    assert_eq!(acts[0], Act::Clear(true));
+    assert!(!acts.contains(&Act::Clear(false)) && !acts.contains(&Act::Latched), "{acts:?}");
+}
+
+#[test]
 fn a_write_that_fails_half_way_is_made_up_for_by_the_next() {
     let (image, mut memories) = (image(20_000_000), Memories::new());
     let (mut board, record) = memories.board(&image);

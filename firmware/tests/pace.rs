@@ -204,9 +204,9 @@ fn a_socket_that_closes_or_a_host_that_leaves_in_the_middle_leaves_only_safe_cod
             let commit = half_staged(rig);
             let from = rig.log_length();
             if leaves {
-                rig.say_and_leave(&[])
+                rig.say_and_leave(&[]);
             } else {
-                rig.device.hang_up()
+                rig.device.hang_up();
             }
             assert!(rig.bench.is_safe());
             assert!(!rig.device.is_working());

@@ -16,7 +16,7 @@ use xyloop::{
     task::Task,
     train::Evaluation,
 };
-use xyloop_protocol::message::{Identity, Limits};
+use xyloop_protocol::message::{BootCause, Identity, Limits};
 
 use crate::{config::default_config, memory, scratch::Scratch};
 
@@ -148,6 +148,8 @@ fn record(folder: &RunFolder) -> RunRecord {
         serial: "1",
         firmware: "0.1.0",
         boot_id: 1,
+        boot_cause: BootCause::PowerOn,
+        boot_note: "",
         wiring_hash: 2,
         calibration_id: 0,
         limits: Limits::default(),

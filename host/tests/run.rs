@@ -14,7 +14,7 @@ use xyloop::run::{
     RunLog, RunRecord, SegmentKind, Stop, StopCounts, StopReason, Stream, Utc, Written,
 };
 use xyloop::task::Task;
-use xyloop_protocol::message::{Identity, Limits, SCHEMA_HASH};
+use xyloop_protocol::message::{BootCause, Identity, Limits, SCHEMA_HASH};
 
 fn folder() -> (tempfile::TempDir, RunFolder) {
     let parent = tempfile::tempdir().unwrap();
@@ -31,6 +31,8 @@ fn record(folder: &RunFolder, experiment: &str) -> RunRecord {
         serial: "sim-xor",
         firmware: "0.1.0",
         boot_id: u32::MAX,
+        boot_cause: BootCause::Panic,
+        boot_note: "panicked at \"controller.rs\":12:\nü",
         wiring_hash: 0xfedc_ba98_0000_0001,
         calibration_id: 0,
         limits: Limits { sites: 225, couplings: 1930, shot_slots: 64, deadman_ms: 250, ..Limits::default() },

@@ -8,6 +8,7 @@ use xyloop_firmware::{
 use xyloop_protocol::{
     codec::Codecs,
     frame, link,
+    message::BootCause,
     units::{DacCode, IqCode, Turn},
 };
 
@@ -37,6 +38,8 @@ pub struct Memory {
     safe: Vec<DacCode>,
     safe_inputs: Vec<Turn>,
     boot_id: u32,
+    boot_cause: BootCause,
+    boot_note: String,
     model: String,
     link: [Vec<u8>; 3],
     flight: Vec<link::InFlight>,
@@ -73,7 +76,7 @@ pub enum DeviceError {
 }
 
 impl Memory {
-    /// Memory for a device with these sites and couplings. `boot_id` names this start of it.
+    /// Memory for a device with these sites and couplings. `boot_id` names this start of it, by power-on.
     pub fn new(description: Arc<Description>, boot_id: u32) -> Self {
         let lists = WiringLists::new(&description.graph);
         let sizes = Self::sizes(&description);
@@ -87,6 +90,8 @@ impl Memory {
             safe,
             safe_inputs: vec![Turn::default(); s.inputs],
             boot_id,
+            boot_cause: BootCause::PowerOn,
+            boot_note: String::new(),
             model: description.model(),
             link: [vec![0; frame::storage_len(usize::from(MAX_PAYLOAD))], vec![0; LINK_BYTES], vec![0; LINK_BYTES]],
             flight: vec![link::InFlight::default(); FLIGHT],
@@ -109,6 +114,13 @@ impl Memory {
             trigonometry: vec![(0, 0); s.sites],
             description,
         }
+    }
+
+    /// The device started for this reason, and its firmware left this note behind.
+    #[must_use]
+    pub fn booted_by(mut self, cause: BootCause, note: &str) -> Self {
+        (self.boot_cause, self.boot_note) = (cause, note.to_owned());
+        self
     }
 
     fn sizes(description: &Description) -> Sizes {
@@ -148,6 +160,8 @@ impl Memory {
             model: &self.model,
             serial: &self.description.serial,
             boot_id: self.boot_id,
+            boot_cause: self.boot_cause,
+            boot_note: &self.boot_note,
             wiring: self.lists.wiring(sizes.sites, self.description.converters),
             deadman_ms: self.description.deadman_ms,
             codecs: Codecs::ALL,

@@ -13,7 +13,7 @@ from collections import Counter
 
 HOST, DEVICE = 0, 1
 SIDES = ("host", "device")
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 M32 = 0xFFFFFFFF
 # Bytes of a stream that are kept to compare repeats with; older ones are far outside any window.
 KEPT = 1 << 18
@@ -216,8 +216,8 @@ STRUCTS = {
     "Shot": "id:u64 flip:bool inputs:bytes targets:bytes",
     "Event": "tag:u16 report:Report",
     "Refusal": "reason:Reason detail:u64",
-    "Identity": "vendor:str model:str serial:str firmware:str boot_id:u32 wiring_hash:u64 calibration_id:u64 "
-    "limits:Limits",
+    "Identity": "vendor:str model:str serial:str firmware:str boot_id:u32 boot_cause:BootCause "
+    "boot_note:str wiring_hash:u64 calibration_id:u64 limits:Limits",
     "Limits": "sites:u16 couplings:u32 inputs:u16 outputs:u16 shot_slots:u16 result_bytes:u32 replicas:u16 "
     "max_message:u16 deadman_ms:u16 codecs:u16",
     "Status": "state:State generation:Generation uptime_us:u64 shots_pending:u16 shots_unretired:u16 last_shot:u64 "
@@ -242,6 +242,7 @@ ENUMS = {
     "Reason": "Malformed OutOfRange Busy NotStaged CrcMismatch WrongGeneration NotReady NoPlan BadPlan Full OldShot "
     "Faulted NoCodec",
     "Fault": "Converter Board Plant Link",
+    "BootCause": "Unknown PowerOn Pin Asked Watchdog Panic HardFault BrownOut",
     "SafeCause": "Reset Asked Deadman Cleared",
     "State": "Boot Safe:SafeCause Ready Running Faulted:Fault",
 }
@@ -505,6 +506,9 @@ class Session:
         entry = self.asked.pop(0)
         demand(entry["tag"] == tag, f"tag {tag} was answered, the next answer due is that of {entry['tag']}")
         if name == "Refused":
+            # 8.2: it is in force, but went safe before it was latched.
+            if entry["name"] == "Commit" and body["reason"] == "NotReady":
+                self.commit(entry["body"])
             return None
         wanted = {"Identify": "Identity", "Status": "Status"}.get(entry["name"], "Done")
         demand(name == wanted, f"{entry['name']} was answered with {name}")

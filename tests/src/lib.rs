@@ -4,6 +4,7 @@
 //! with everything the process has said. Every helper panics when something is not as it should be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod emulated;
 pub mod fake;
 mod process;
 pub mod python;
@@ -23,7 +24,7 @@ pub use run::Run;
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A machine that is shared may let a process wait for a second: no device of these tests takes that for a dead host.
-const PATIENT: [&str; 2] = ["--set", "rig.timing.deadman_ms=10000"];
+pub const PATIENT: [&str; 2] = ["--set", "rig.timing.deadman_ms=10000"];
 
 /// A training of 6 epochs (96 shots) and 20 evaluations, whatever it learns.
 pub const TINY: [&str; 8] = [

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::DEADLINE;
@@ -120,7 +120,15 @@ impl Running {
     }
 
     fn wait_until(&self, condition: impl Fn(&[Stream; 2]) -> bool) -> MutexGuard<'_, [Stream; 2]> {
-        let due = Instant::now() + DEADLINE;
+        self.wait_until_within(DEADLINE, condition)
+    }
+
+    fn wait_until_within(
+        &self,
+        patience: Duration,
+        condition: impl Fn(&[Stream; 2]) -> bool,
+    ) -> MutexGuard<'_, [Stream; 2]> {
+        let due = Instant::now() + patience;
         let mut streams = self.heard.lock();
         while !condition(&streams) {
             let left = due.saturating_duration_since(Instant::now());
@@ -157,10 +165,15 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(self) -> Finished {
+        self.finish_within(DEADLINE)
+    }
+
+    /// Waits for the end of something that takes long.
+    pub fn finish_within(mut self, patience: Duration) -> Finished {
         // Both streams end with the process: it starts no others.
         let (stdout, stderr) = {
-            let streams = self.wait_until(|streams| streams.iter().all(|stream| stream.ended));
+            let streams = self.wait_until_within(patience, |streams| streams.iter().all(|stream| stream.ended));
             (streams[STDOUT].text.clone(), streams[STDERR].text.clone())
         };
         Finished { status: self.child.wait().unwrap(), stdout, stderr }

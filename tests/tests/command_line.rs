@@ -15,6 +15,8 @@ fn every_command_explains_itself() {
         "device",
         "device info",
         "device clear",
+        "device doctor",
+        "device bench",
         "sim",
         "sim serve",
         "sim plant",
@@ -84,6 +86,7 @@ fn device_info_tells_who_and_how_a_device_is() {
         "{info}"
     );
     assert_eq!(info["boot_id"].as_str().map(str::len), Some(8), "{info}");
+    assert_eq!((&info["boot_cause"], &info["boot_note"]), (&json!("PowerOn"), &json!("")));
     assert_eq!(info["wiring_hash"].as_str().map(str::len), Some(16), "{info}");
     let limits = &info["limits"];
     assert_eq!([&limits["sites"], &limits["couplings"], &limits["inputs"], &limits["outputs"]], [25, 150, 2, 1]);
@@ -96,6 +99,7 @@ fn device_info_tells_who_and_how_a_device_is() {
         "xyloop",
         &served.place,
         "boot id",
+        "power-on",
         "safe (since reset)",
         "25 sites, 150 couplings",
         "that of",

@@ -27,7 +27,7 @@ fn a_device_that_is_killed_and_started_again_costs_time_and_nothing_else() {
     let done = training.finish().expect_code(0);
     assert_eq!(lines_with(&done, &format!("lost {place}")), 1, "{done}");
     assert_eq!(lines_with(&done, &format!("{place} is back after")), 1, "{done}");
-    let done = done.expect_stderr(&["Outputs go safe by themselves", "it was restarted", "staged again"]);
+    let done = done.expect_stderr(&["Outputs go safe by themselves", "it was restarted (power-on)", "staged again"]);
     let [run] = &other.runs()[..] else { panic!("{done}") };
     run.expect_same_result(&reference, "killed and started again");
     run.expect_same_rows(&reference, "killed and started again");

@@ -9,7 +9,7 @@ use xyloop_protocol::{
 };
 
 use super::Controller;
-use crate::{board::Board, shot::kept_bytes};
+use crate::{board::Board, plan::kept_bytes};
 
 /// Bytes that are kept free in front of contrast sums for the rest of their message.
 const SUMS_HEAD: usize = 64;
@@ -135,6 +135,8 @@ impl<B: Board> Controller<'_, B> {
                 serial: who.serial,
                 firmware: env!("CARGO_PKG_VERSION"),
                 boot_id: who.boot_id,
+                boot_cause: who.boot_cause,
+                boot_note: who.boot_note,
                 wiring_hash: who.wiring.hash(),
                 calibration_id: 0,
                 limits,

@@ -21,7 +21,7 @@ use xyloop_protocol::{
     codec::Codecs,
     greeting::Greeting,
     link::{self, Link},
-    message::{Counts, Fault, Plan, Reason, Report, SafeCause, State},
+    message::{BootCause, Counts, Fault, Plan, Reason, Report, SafeCause, State},
     origin::PlanOrigin,
     wiring::Wiring,
 };
@@ -39,7 +39,7 @@ use crate::{
 /// Room the link's send buffer must have before a command is taken.
 const REPLY_ROOM: usize = 256;
 
-/// Longest vendor, model and serial together: an identity must fit the shortest message buffer.
+/// Longest vendor, model, serial and boot note together: an identity must fit the shortest message buffer.
 const MOST_IDENTITY_BYTES: usize = 256;
 
 /// Who the device is, what it is wired to and what it does when left alone.
@@ -53,6 +53,10 @@ pub struct Identification<'a> {
     pub serial: &'a str,
     /// Drawn anew at every start.
     pub boot_id: u32,
+    /// Why this start of it.
+    pub boot_cause: BootCause,
+    /// What the firmware left behind before it; cut off where an identity has no room for it.
+    pub boot_note: &'a str,
     /// What is connected to what.
     pub wiring: Wiring<'a>,
     /// Outputs go safe after this silence, milliseconds.
@@ -98,7 +102,8 @@ pub struct Controller<'a, B> {
 }
 
 impl<'a, B: Board> Controller<'a, B> {
-    /// A device at reset: its outputs are safe before this returns. The error names the slice that is too short.
+    /// A device at reset: its converters are set up and its outputs safe before this returns. A board that cannot be set up
+    /// is a device with a fault, not none at all. The error names the slice that is too short.
     pub fn new(
         mut board: B,
         mut who: Identification<'a>,
@@ -127,13 +132,13 @@ impl<'a, B: Board> Controller<'a, B> {
         if who.safe.inputs.len() != sizes.inputs {
             return Err("safe.inputs");
         }
-        board.make_safe(&who.safe);
+        let fault = board.recover(&who.safe).err().map(fault_of);
         if sizes.message() > link::MESSAGE_MAX {
             return Err("message: too many sites for one read-out");
         }
-        if who.vendor.len() + who.model.len() + who.serial.len() > MOST_IDENTITY_BYTES {
-            return Err("vendor, model and serial");
-        }
+        let names = who.vendor.len() + who.model.len() + who.serial.len();
+        let of_note = MOST_IDENTITY_BYTES.checked_sub(names).ok_or("vendor, model and serial")?;
+        who.boot_note = &who.boot_note[..who.boot_note.floor_char_boundary(of_note)];
         // A message travels with its length; an answer must fit beside it.
         let room = sizes.message().max(REPLY_ROOM) + 2;
         if storage.link.send.len() < room || storage.link.receive.len() < room {
@@ -182,7 +187,7 @@ impl<'a, B: Board> Controller<'a, B> {
             plan: None,
             origin: PlanOrigin::default(),
             outputs: Outputs::Safe(SafeCause::Reset),
-            fault: None,
+            fault,
             counts: Counts::default(),
             message_in: storage.message_in,
             message_out: storage.message_out,
@@ -351,11 +356,7 @@ impl<'a, B: Board> Controller<'a, B> {
     }
 
     fn latch_fault(&mut self, error: BoardError) -> Fault {
-        let fault = match error {
-            BoardError::Converter => Fault::Converter,
-            BoardError::Board => Fault::Board,
-            BoardError::Plant => Fault::Plant,
-        };
+        let fault = fault_of(error);
         self.latching.refuse(Reason::Faulted, fault as u64);
         // The fault is told, not the cause, until it is cleared.
         self.go_safe(SafeCause::Cleared);
@@ -383,5 +384,13 @@ impl<'a, B: Board> Controller<'a, B> {
         self.shots.poll(&mut self.board, &frame, &mut self.counts)?;
         // What was just started should not wait for the next look.
         self.board.poll(now_us)
+    }
+}
+
+fn fault_of(error: BoardError) -> Fault {
+    match error {
+        BoardError::Converter => Fault::Converter,
+        BoardError::Board => Fault::Board,
+        BoardError::Plant => Fault::Plant,
     }
 }

@@ -25,7 +25,7 @@
 
 use embedded_hal::spi::SpiDevice;
 
-use super::{ConverterError, check_channel, check_read_back};
+use super::{ConverterError, check_channel};
 
 const WRITE_INPUT: u8 = 1 << 4;
 const POWER: u8 = 4 << 4;
@@ -50,19 +50,14 @@ impl<SPI: SpiDevice> Ad5676r<SPI> {
     }
 
     /// Makes every channel obey LDAC, with daisy chain off, the internal reference on, gain 1 and outputs powered, whatever
-    /// the chip was set to before. None of these settings can be read, so that the chip is there and hears is proved on the
-    /// input register of channel 0: its lowest bit is flipped, read, and put back. LDAC must be high.
+    /// the chip was set to before. Codes are not touched. None of these settings can be read: that the chip is there and
+    /// hears shows when the first codes are [read back](Self::read_back), if they are not those of a silent line.
     ///
     /// # Errors
-    /// [`ConverterError::ReadBack`].
+    /// Those of the bus.
     pub fn initialise(&mut self) -> Result<(), ConverterError<SPI::Error>> {
         self.send(DAISY_CHAIN, 0)?;
         self.send(LDAC_MASK, 0)?;
-        let code = self.read_back(0)?;
-        for probe in [code ^ 1, code] {
-            self.write(0, probe)?;
-            check_read_back(probe, self.read_back(0)?, u16::MAX)?;
-        }
         // In these two a set bit means off.
         self.send(REFERENCE, 0)?;
         self.send(POWER, 0)

@@ -37,10 +37,12 @@ pub struct FrontEnd<'a, H> {
     fields_known: bool,
     /// Whether the clear line is held low: since reset, or since codes could not be written.
     cleared: bool,
+    /// The last attempt to set the chips up failed: no code means on them what it should.
+    broken: bool,
 }
 
 impl<'a, H: Hardware> FrontEnd<'a, H> {
-    /// A front end by its image. No chip is touched before [`Board::recover`]. The error names the slice that is too short.
+    /// A front end by its image. No chip is touched before [`Board::recover`], which sets them up. The error names the slice that is too short.
     pub fn new(hardware: H, image: RigImage<'a>, memory: Memory<'a>) -> Result<Self, &'static str> {
         if memory.fields.len() < 2 * usize::from(image.sites()) {
             return Err("front end: fields");
@@ -54,7 +56,7 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
         let codes = (u64::from(POLL_US) * u64::from(couplings) / u64::from(times.generation_us.max(1))).max(1);
         let reads = (POLL_US / times.read_us.max(1)).clamp(1, 64);
         let pace = Pace { codes: codes as usize, reads: reads as u8 };
-        Ok(Self { hardware, image, memory, pace, fields_known: false, cleared: true })
+        Ok(Self { hardware, image, memory, pace, fields_known: false, cleared: true, broken: false })
     }
 
     /// The board below.
@@ -98,9 +100,53 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
 
     /// Safe codes into every register, then the clear line is let go and they are latched.
     fn write_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
+        if self.broken {
+            return Err(BoardError::Converter);
+        }
+        self.stage_safe(safe)?;
+        self.release()
+    }
+
+    fn stage_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
         self.stage_couplings(0, safe.couplings)?;
         self.write_fields(safe.fields, true)?;
-        self.write_inputs(safe.inputs)?;
+        self.write_inputs(safe.inputs)
+    }
+
+    /// Whether every DAC holds the safe code of the last channel that is in use.
+    fn check_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
+        let c = self.image.converters();
+        let dropped = 16u32.saturating_sub(c.input_bits.into());
+        let couplings = safe.couplings.iter().map(|code| left_aligned(*code, c.coupling_bits));
+        let fields = safe.fields.iter().map(|code| left_aligned(*code, c.field_bits));
+        let inputs = safe.inputs.iter().map(|turn| (turn.0 >> dropped) << dropped);
+        let (image, mut codes) = (self.image, couplings.chain(fields).chain(inputs));
+        let mut last: Option<(Channel, u16)> = None;
+        let channels = image.coupling_channels().chain(image.field_channels()).chain(image.input_channels());
+        for at in channels {
+            let code = codes.next().unwrap_or_default();
+            if let Some((before, code)) = last
+                && before.chip != at.chip
+            {
+                self.check(before, code)?;
+            }
+            last = Some((at, code));
+        }
+        last.map_or(Ok(()), |(at, code)| self.check(at, code))
+    }
+
+    fn check(&mut self, at: Channel, code: u16) -> Result<(), BoardError> {
+        let spi = self.hardware.chip(at.chip);
+        let held = match self.image.kind(at.chip) {
+            Some(ChipKind::Ad5370) => Ad5370::new(spi).read_back(at.channel).ok(),
+            Some(ChipKind::Ad5676r) => Ad5676r::new(spi).read_back(at.channel).ok(),
+            _ => None,
+        };
+        if held == Some(code) { Ok(()) } else { Err(BoardError::Converter) }
+    }
+
+    /// Lets the clear line go and latches what was written.
+    fn release(&mut self) -> Result<(), BoardError> {
         // The outputs stay at ground until the latch.
         self.hardware.clear(false);
         match self.hardware.latch() {
@@ -223,8 +269,12 @@ impl<H: Hardware> Board for FrontEnd<'_, H> {
         self.hardware.clear(true);
         self.hardware.stop();
         self.cleared = true;
+        self.broken = true;
         self.initialise()?;
-        self.write_safe(safe)
+        self.stage_safe(safe)?;
+        self.check_safe(safe)?;
+        self.broken = false;
+        self.release()
     }
 }
 

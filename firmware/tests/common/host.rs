@@ -2,19 +2,20 @@
 
 use std::rc::Rc;
 
-use xyloop_firmware::{Controller, Identification, SafeTable, Sizes, Storage, phase::IqSum};
+use xyloop_firmware::{BoardError, Controller, Identification, SafeTable, Sizes, Storage, phase::IqSum};
 use xyloop_protocol::{
     codec::{Codec, Codecs, read_out, rice},
     frame,
     link::{self, Link, Role},
     message::{
-        self, Block, Bytes, CodeArray, Command, Contrast, Cost, Event, Generation, Report, Request, Shot, Stage, State,
+        self, Block, BootCause, Bytes, CodeArray, Command, Contrast, Cost, Event, Generation, Report, Request, Shot,
+        Stage, State,
     },
     units::{DacCode, IqCode, ShotId, Turn},
 };
 
 use super::{
-    board::{Bench, COUPLINGS, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields, safe_inputs},
+    board::{Bench, COUPLINGS, Call, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields, safe_inputs},
     words::{Codes, DEADMAN_US, Heard, RESULT_BYTES, Row, SLOTS, WIRING, bytes_of, inputs_of, plan, targets_of},
 };
 
@@ -23,7 +24,12 @@ fn leak<T: Clone>(value: T, length: usize) -> &'static mut [T] {
 }
 
 /// The device in memory of exactly the size it asks for.
-pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'static, ScriptedBoard> {
+pub fn device(
+    bench: &Rc<Bench>,
+    slots: usize,
+    codecs: Codecs,
+    (boot_cause, boot_note): (BootCause, &'static str),
+) -> Controller<'static, ScriptedBoard> {
     let replicas = bench.slowness.len();
     let s = Sizes {
         sites: SITES,
@@ -40,6 +46,8 @@ pub fn device(bench: &Rc<Bench>, slots: usize, codecs: Codecs) -> Controller<'st
         model: "scripted",
         serial: "1",
         boot_id: 5,
+        boot_cause,
+        boot_note,
         wiring: WIRING,
         deadman_ms: (DEADMAN_US / 1000) as u16,
         codecs,
@@ -89,6 +97,8 @@ pub struct Rig {
     pub rows: Vec<Row>,
     /// States the device told of unasked.
     pub states: Vec<State>,
+    /// Why the device said that it started.
+    pub boots: Vec<(BootCause, String)>,
     /// Answers nobody waited for (refused shots).
     pub others: Vec<(u16, Heard)>,
     host: Link<'static>,
@@ -101,9 +111,28 @@ impl Rig {
         Self::with_codecs(slowness, slots, Codecs::ALL)
     }
 
+    /// The same with a device that started for this reason.
+    pub fn booted_by(cause: BootCause, note: &'static str) -> Self {
+        Self::of(&[1], SLOTS, Codecs::ALL, (cause, note))
+    }
+
     /// The same with a device that offers only some codecs.
     pub fn with_codecs(slowness: &[u64], slots: usize, codecs: Codecs) -> Self {
-        let bench = Bench::new(slowness);
+        Self::of(slowness, slots, codecs, (BootCause::PowerOn, ""))
+    }
+
+    /// A device whose board cannot be set up the first time.
+    pub fn failing_at_reset(error: BoardError) -> Self {
+        let bench = Bench::new(&[1]);
+        bench.fail.set(Some((Call::Recover, 0, error)));
+        Self::over(bench, SLOTS, Codecs::ALL, (BootCause::PowerOn, ""))
+    }
+
+    fn of(slowness: &[u64], slots: usize, codecs: Codecs, boot: (BootCause, &'static str)) -> Self {
+        Self::over(Bench::new(slowness), slots, codecs, boot)
+    }
+
+    fn over(bench: Rc<Bench>, slots: usize, codecs: Codecs, boot: (BootCause, &'static str)) -> Self {
         let storage = link::Storage {
             frame: leak(0, frame::storage_len(1024)),
             receive: leak(0, 1 << 15),
@@ -111,12 +140,13 @@ impl Rig {
             flight: leak(link::InFlight::default(), 64),
         };
         Self {
-            device: device(&bench, slots, codecs),
+            device: device(&bench, slots, codecs, boot),
             bench,
             cut: false,
             delivered_us: 0,
             rows: Vec::new(),
             states: Vec::new(),
+            boots: Vec::new(),
             others: Vec::new(),
             host: Link::new(Role::Host, storage, link::Config::host()),
             tag: 0,
@@ -188,6 +218,9 @@ impl Rig {
         }
         while let Some(message) = self.host.front() {
             let event = message::decode::<Event<'_>>(message).expect("a message of the protocol");
+            if let Report::Identity(identity) = event.report {
+                self.boots.push((identity.boot_cause, identity.boot_note.to_owned()));
+            }
             match own(&event, &self.rows) {
                 Owned::Answer(heard) => self.others.push((event.tag, heard)),
                 Owned::Rows(rows) => self.rows.extend(rows),

@@ -16,50 +16,13 @@ fn answer(code: u16) -> Step {
 }
 
 fn initialisation() -> Vec<Step> {
-    vec![
-        send([0x80, 0x00, 0x00]),
-        send([0x50, 0x00, 0x00]),
-        // The probe: what is there, its lowest bit flipped, and back.
-        send([0x90, 0x00, 0x00]),
-        answer(0x7FFF),
-        send([0x10, 0x7F, 0xFE]),
-        send([0x90, 0x00, 0x00]),
-        answer(0x7FFE),
-        send([0x10, 0x7F, 0xFF]),
-        send([0x90, 0x00, 0x00]),
-        answer(0x7FFF),
-        send([0x70, 0x00, 0x00]),
-        send([0x40, 0x00, 0x00]),
-    ]
+    vec![send([0x80, 0x00, 0x00]), send([0x50, 0x00, 0x00]), send([0x70, 0x00, 0x00]), send([0x40, 0x00, 0x00])]
 }
 
 #[test]
-fn initialisation_proves_the_chip_and_leaves_every_code_as_it_was() {
+fn initialisation_sets_what_cannot_be_read_and_touches_no_code() {
     let mut bus = bus(&initialisation());
     assert_eq!(Ad5676r::new(&mut bus).initialise(), Ok(()));
-    bus.done();
-}
-
-#[test]
-fn a_chip_that_does_not_keep_the_probe_is_reported_before_its_outputs_are_powered() {
-    for (first, second, expected) in [(0x0000, 0x0000, 0x0001), (0xFFFF, 0xFFFF, 0xFFFE), (0x1234, 0x9235, 0x1235)] {
-        let mut steps = initialisation()[..2].to_vec();
-        let [high, low] = u16::to_be_bytes(expected);
-        steps.extend([send([0x90, 0, 0]), answer(first), send([0x10, high, low]), send([0x90, 0, 0]), answer(second)]);
-        let mut bus = bus(&steps);
-        let error = ConverterError::ReadBack { expected, received: second };
-        assert_eq!(Ad5676r::new(&mut bus).initialise(), Err(error));
-        bus.done();
-    }
-}
-
-#[test]
-fn a_probe_that_does_not_come_off_again_is_reported() {
-    let mut steps = initialisation()[..9].to_vec();
-    steps.push(answer(0x7FFE));
-    let mut bus = bus(&steps);
-    let error = ConverterError::ReadBack { expected: 0x7FFF, received: 0x7FFE };
-    assert_eq!(Ad5676r::new(&mut bus).initialise(), Err(error));
     bus.done();
 }
 

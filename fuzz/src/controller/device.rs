@@ -6,6 +6,7 @@ use xyloop_firmware::{Controller, Identification, Replica, SafeTable, Sizes, Sto
 use xyloop_protocol::{
     codec::Codecs,
     link,
+    message::BootCause,
     units::{DacCode, IqCode, Turn},
 };
 
@@ -89,6 +90,8 @@ impl DeviceMemory {
             model: "scripted",
             serial: "1",
             boot_id: 5,
+            boot_cause: BootCause::Watchdog,
+            boot_note: "",
             wiring: WIRING,
             deadman_ms: (DEADMAN_US / 1000) as u16,
             codecs: Codecs::ALL,

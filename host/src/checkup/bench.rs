@@ -7,25 +7,25 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 use xyloop_protocol::{
-    codec::Codec,
-    message::{Cost, Generation, Kick, Limits, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle, State, Status},
-    units::{DacCode, Flags, ShotId, Turn},
+    message::{Generation, Limits, State, Status},
+    units::DacCode,
     wiring::Converters,
 };
 
-use super::{Quantiles, trips::Trips};
+use super::{
+    Quantiles,
+    shots::{ShotFigures, run_shots},
+    trips::Trips,
+};
 use crate::{
-    calibration::{Calibration, Codes},
-    device::{Client, DeviceError, ShotOrder, ShotResult},
+    calibration::Codes,
+    device::{Client, DeviceError},
 };
 
 /// Bits on a serial line for every byte.
 const BITS_A_BYTE: f64 = 10.0;
 /// Most codes that are staged at once: whatever a device says it has, no more memory than this is taken for it.
 const CODES_MAX: usize = 1 << 24;
-/// Nudge strength of the shots, model units.
-const BETA: f64 = 0.03;
-
 /// What is measured, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct BenchOptions {
@@ -88,31 +88,6 @@ pub struct StageFigures {
     pub line_share: Option<f64>,
 }
 
-/// How fast shots ran.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct ShotFigures {
-    /// How many were finished.
-    pub shots: usize,
-    /// States settled and read in them.
-    pub equilibria: usize,
-    /// How many of these had not settled.
-    pub unsettled: usize,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// Shots a second.
-    pub shots_per_s: f64,
-    /// Equilibria a second.
-    pub equilibria_per_s: f64,
-    /// Bytes from the device, everything counted.
-    pub kb_per_s: f64,
-    /// Time for which the array was kicked or settled, all shots together, as the device counts it, seconds.
-    pub plant_seconds: f64,
-    /// Shots that ran at the same time.
-    pub replicas: u16,
-    /// Of the line's rate, the share that was used from the device; `None` without a rate.
-    pub line_share: Option<f64>,
-}
-
 /// Measures. `says` is told what comes next. After shots the outputs are safe, whatever happened; without any, nothing
 /// on the device has changed.
 ///
@@ -133,7 +108,7 @@ pub async fn measure(
     let shots = match options.converters {
         Some(converters) if options.shots > 0 => {
             says(Stage::Shots);
-            let ran = run_shots(client, options, converters).await;
+            let ran = run_shots(client, options, converters, trips.quantiles().p50_us).await;
             if ran.is_err() {
                 // What is left of them would stand in the next host's way.
                 let _ = client.abort().await;
@@ -198,61 +173,8 @@ async fn stage_often(
     })
 }
 
-async fn run_shots(
-    client: &mut Client,
-    options: &BenchOptions,
-    converters: Converters,
-) -> Result<ShotFigures, DeviceError> {
-    let limits = client.identity().limits;
-    client.take_over().await?;
-    let generation = client.commit(&neutral_codes(&limits, Some(converters))).await?;
-    let plan = plan(&Calibration::ideal(converters), generation, options.tau_us);
-    // What the line still carries belongs to what was done before.
-    client.status().await?;
-    let (started, bytes) = (Instant::now(), client.figures().bytes.0);
-    let (mut next, mut figures) = (1, ShotFigures { replicas: limits.replicas, ..ShotFigures::default() });
-    let mut plant_us = 0;
-    let at_once = usize::from(limits.shot_slots).max(1);
-    let is_over = || started.elapsed() >= options.longest / 3;
-    while figures.shots < options.shots && !(figures.shots > 0 && is_over()) {
-        let orders = orders(next, at_once.min(options.shots - figures.shots), &limits);
-        next += orders.len() as ShotId;
-        let mut batch = client.batch(plan, orders).await?;
-        let most = batch.most_unretired();
-        while let Some(result) = batch.next().await? {
-            figures.shots += 1;
-            figures.equilibria += result.equilibria.len();
-            figures.unsettled += unsettled(&result);
-            let settle_us: u64 = result.equilibria.iter().map(|state| u64::from(state.settle_us)).sum();
-            plant_us += u64::from(plan.kick.duration_us) + settle_us;
-            let stops = is_over();
-            if figures.shots % most == 0 || result.id + 1 == next || stops {
-                batch.retire(result.id).await?;
-            }
-            if stops {
-                break;
-            }
-        }
-        if figures.shots + 1 < next as usize {
-            client.abort().await?;
-        }
-    }
-    figures.seconds = started.elapsed().as_secs_f64();
-    let received = client.figures().bytes.0.saturating_sub(bytes);
-    figures.shots_per_s = figures.shots as f64 / figures.seconds;
-    figures.equilibria_per_s = figures.equilibria as f64 / figures.seconds;
-    figures.kb_per_s = received as f64 / 1e3 / figures.seconds;
-    figures.plant_seconds = plant_us as f64 / 1e6;
-    figures.line_share = share(received, figures.seconds, options.baud);
-    Ok(figures)
-}
-
-fn unsettled(result: &ShotResult) -> usize {
-    result.equilibria.iter().filter(|state| state.flags.any(Flags::UNSETTLED)).count()
-}
-
 /// Zero output on every converter. Where the converters are not known, codes that every converter has.
-fn neutral_codes(limits: &Limits, converters: Option<Converters>) -> Codes {
+pub(super) fn neutral_codes(limits: &Limits, converters: Option<Converters>) -> Codes {
     let zero = |bits: fn(&Converters) -> u8| converters.as_ref().map_or(DacCode(0), |it| DacCode::mid(bits(it)));
     Codes {
         couplings: vec![zero(|it| it.coupling_bits); limits.couplings as usize],
@@ -261,49 +183,8 @@ fn neutral_codes(limits: &Limits, converters: Option<Converters>) -> Codes {
     }
 }
 
-/// Kick, free, nudge, release, nudge: a training shot that counts as settled after two looks, one unit of time apart.
-fn plan(calibration: &Calibration, generation: Generation, tau_us: f64) -> Plan {
-    let beta_q8 = calibration.beta_q8(BETA);
-    let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Cosine });
-    let mut segments = [Segment::End; MAX_SEGMENTS];
-    segments[..5].copy_from_slice(&[Segment::Kick, Segment::Free, nudge(beta_q8), Segment::Release, nudge(-beta_q8)]);
-    let unit_us = (tau_us.round() as u32).max(1);
-    Plan {
-        run: 0,
-        codec: Codec::Words,
-        generation,
-        segments,
-        kick: Kick {
-            seed: 1,
-            range_steps: calibration.field_steps(calibration.field_limit() / 4.0).max(1),
-            duration_us: unit_us,
-        },
-        settle: Settle {
-            min_us: unit_us,
-            window_us: unit_us,
-            reads_per_window: 1,
-            // Half a turn: whatever it does, it counts as settled.
-            tolerance_turn: 0x8001,
-            timeout_us: unit_us.saturating_mul(4),
-        },
-        reads: 1,
-        read_out: ReadOut::Phases,
-        basin_tolerance_turn: 0x8001,
-        leave_out: Flags::default(),
-    }
-}
-
-fn orders(first: ShotId, count: usize, limits: &Limits) -> Vec<ShotOrder> {
-    let shot = |id| ShotOrder {
-        id,
-        flip: false,
-        inputs: vec![Turn(0); usize::from(limits.inputs)],
-        targets: vec![Turn(0x4000); usize::from(limits.outputs)],
-    };
-    (first..first + count as ShotId).map(shot).collect()
-}
-
-fn share(bytes: u64, seconds: f64, baud: Option<u32>) -> Option<f64> {
+/// The share of a line's rate that so many bytes take.
+pub(super) fn share(bytes: u64, seconds: f64, baud: Option<u32>) -> Option<f64> {
     baud.map(|baud| bytes as f64 * BITS_A_BYTE / seconds / f64::from(baud))
 }
 

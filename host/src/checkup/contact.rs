@@ -12,6 +12,8 @@ use crate::{config::Port, device::DeviceError};
 pub(super) const PORT: &str = "port";
 /// Name of the check of the first exchange.
 pub(super) const EXCHANGE: &str = "first exchange";
+/// Name of the check for other programs that have the port open.
+pub(super) const OTHERS: &str = "other programs";
 
 /// Largest delay of an FTDI adapter that is none, milliseconds.
 const QUICK_MS: u32 = 1;
@@ -36,7 +38,7 @@ fn of_serial(facts: &PortFacts, path: &Path, baud: u32) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(PORT, format!("{shown}{node}, a serial port {rate}{usb}"))];
     if !facts.holders.is_empty() {
         findings.push(Finding::warning(
-            "other programs",
+            OTHERS,
             format!("{shown} is open in {}, too", named(&facts.holders)),
             "two programs that read one port take each other's bytes",
             "close it, or stop the service that started it",

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Examination, Finding, System,
-    contact::{EXCHANGE, PORT, of_error, port_findings},
+    contact::{EXCHANGE, OTHERS, PORT, of_error, port_findings},
     judge::{self, Traffic},
     trips::Trips,
 };
@@ -75,9 +75,10 @@ pub async fn examine(way: Way, subject: &Subject<'_>) -> Examination {
         }
         Err(error) => {
             let failed = of_error(&error, &subject.system, subject.port, subject.baud);
-            // What it is was not found out where it cannot be opened.
+            // Where it cannot be opened, what it is was not found out, and who has it open is the error's to say.
             let is_port = failed.check == PORT;
-            examination.checks.extend(of_port.into_iter().filter(|finding| !is_port || finding.check != PORT));
+            let stays = |finding: &Finding| !is_port || ![PORT, OTHERS].contains(&finding.check);
+            examination.checks.extend(of_port.into_iter().filter(stays));
             examination.checks.push(failed);
             if is_port {
                 examination.not_examined.push(EXCHANGE);

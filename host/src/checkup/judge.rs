@@ -248,7 +248,7 @@ pub(super) fn link(asked: usize, quantiles: &Quantiles, traffic: &Traffic, deadm
             "frames vanish without a trace, or an end is too busy to answer in time: a run crawls",
             "check cable and adapter, and what else keeps this computer or a server in between busy",
         )
-    } else if quantiles.worst_us >= 500 * u64::from(deadman_ms) {
+    } else if quantiles.worst_us.saturating_sub(quantiles.p50_us) >= 500 * u64::from(deadman_ms) {
         Finding::warning(
             "link",
             found,

@@ -7,21 +7,24 @@
 //! | `judge` | identity, limits, state, link and clock, judged from what the device said |
 //! | `trips` | small round trips: their percentiles, and what they say of the device's clock |
 //! | `doctor` | all of it in order |
-//! | `bench` | figures: round trips, codes to the device, shots |
+//! | `bench` | figures: round trips, codes to the device |
+//! | `shots` | figures of shots |
 
 mod bench;
 mod contact;
 mod doctor;
 mod judge;
 mod port;
+mod shots;
 mod trips;
 
 use serde::Serialize;
 
-pub use bench::{BenchOptions, BenchReport, ShotFigures, Stage, StageFigures, measure};
+pub use bench::{BenchOptions, BenchReport, Stage, StageFigures, measure};
 pub use contact::port_findings;
 pub use doctor::{RigFile, Subject, examine};
 pub use port::System;
+pub use shots::ShotFigures;
 pub use trips::{Quantiles, percentile};
 
 /// What a check came to.

@@ -36,7 +36,7 @@ pub(super) struct PortFacts {
     pub latency_ms: Option<u32>,
     /// Vendor and product id of the USB device behind it.
     pub usb: Option<(String, String)>,
-    /// ModemManager runs and has not been told to leave this port alone.
+    /// `ModemManager` runs and has not been told to leave this port alone.
     pub is_probed: bool,
 }
 
@@ -168,7 +168,7 @@ impl System {
         })
     }
 
-    /// Whether a udev rule has told ModemManager to leave the port alone.
+    /// Whether a udev rule has told `ModemManager` to leave the port alone.
     fn is_left_alone(&self, name: &str) -> bool {
         let number = self.text(&format!("sys/class/tty/{name}/dev")).unwrap_or_default();
         let known = self.text(&format!("run/udev/data/c{number}")).unwrap_or_default();

@@ -13,6 +13,7 @@ const TICK_US: f64 = 1000.0;
 
 /// One question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "units are in names")]
 pub(super) struct Trip {
     /// When it was asked, host clock, microseconds from any origin.
     pub asked_us: u64,

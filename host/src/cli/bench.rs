@@ -18,7 +18,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Arguments {
     #[command(flatten)]
     whom: Whom,
-    /// Also run shots (32 unless a number is given): THIS DRIVES THE ARRAY with kicks of a quarter of the fields' range
+    /// Also run shots (32 unless a number is given, and one before to begin with): THIS DRIVES THE ARRAY with kicks of a quarter of the fields' range
     /// and weak nudges, all couplings and fields at zero; safe outputs afterwards. Needs the rig file.
     #[arg(
         long,
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// How often all codes are staged (never committed).
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     generations: u32,
-    /// About how long all of it may take, 1 to 3600; what is not done by then is left out.
+    /// About how long all of it may take, 1 to 3600; what is not done by then is left out, one of each is always done.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// Print one line of JSON.

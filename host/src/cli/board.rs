@@ -1,7 +1,7 @@
 //! `xyloop sim board`: an emulated board and the plant behind its chips, as two child processes.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use xyloop::{array::Array, config};
-use xyloop_sim::emulator::{self, Emulator, Options, ToChips, ToHost};
+use xyloop_sim::emulator::{Emulator, EmulatorError, Mishap, Options, ToChips, ToHost};
 
 use super::Settings;
 
@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Use the plant that `xyloop sim plant --tcp` serves at HOST:PORT, over the second serial port.
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["record", "chips"])]
     plant: Option<String>,
+    /// Let the firmware hang or panic so many milliseconds after the start, once: hang=MS or panic=MS.
+    #[arg(long, value_name = "MISHAP")]
+    mishap: Option<Mishap>,
     /// Record every code and every edge that reaches the chips (CSV).
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -80,14 +83,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         _ => ToChips::Fifos,
     };
     let options = Options {
-        program: arguments.qemu.clone(),
+        program: bound(&arguments.qemu)?,
         firmware: arguments.firmware.clone(),
         image,
         random: u64::from(xyloop::device::fresh_number()) << 32 | u64::from(xyloop::device::fresh_number()),
         directory: directory.path().to_owned(),
         chips,
         host: arguments.tcp.clone().map_or(ToHost::Pty, ToHost::Tcp),
-        instruction_shift: None,
+        mishap: arguments.mishap,
     };
     let mut emulator = Emulator::start(&options)?;
     // One line, so that a script can read it.
@@ -133,8 +136,9 @@ impl Plant {
 
     /// The same at the address it had before.
     fn start_at(arguments: &Arguments, directory: &Path, address: Option<&str>) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe().context("this program cannot find itself")?);
-        command.args(["sim", "plant"]);
+        let [program, arguments_of_bound @ .., this] = &bound(&this_program()?)?[..] else { bail!("nothing to run") };
+        let mut command = Command::new(program);
+        command.args(arguments_of_bound).arg(this).args(["sim", "plant"]);
         match arguments.chips {
             Chips::Fifo => command.arg("--fifo").arg(directory),
             Chips::Uart => command.arg("--tcp").arg(address.unwrap_or("127.0.0.1:0")),
@@ -167,7 +171,30 @@ impl Drop for Plant {
     }
 }
 
+/// This program.
+fn this_program() -> anyhow::Result<OsString> {
+    Ok(std::env::current_exe().context("this program cannot find itself")?.into_os_string())
+}
+
+/// How to run a program so that it ends with this one, whatever becomes of this one.
+fn bound(program: &OsStr) -> anyhow::Result<Vec<OsString>> {
+    Ok(if cfg!(target_os = "linux") {
+        vec![this_program()?, "sim".into(), "bound".into(), program.to_owned()]
+    } else {
+        vec![program.to_owned()]
+    })
+}
+
+/// Becomes another program that ends with the process that started this one.
+pub fn run_bound(command: &[OsString]) -> anyhow::Result<()> {
+    let Some((program, arguments)) = command.split_first() else { bail!("nothing to run") };
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let error = std::os::unix::process::CommandExt::exec(Command::new(program).args(arguments));
+    Err(EmulatorError::Start { program: program.to_string_lossy().into_owned(), source: error }.into())
+}
+
 /// Exit codes: see [`super`].
-pub fn is_wrong_argument(error: &emulator::EmulatorError) -> bool {
-    matches!(error, emulator::EmulatorError::Firmware { .. } | emulator::EmulatorError::Image { .. })
+pub fn is_wrong_argument(error: &EmulatorError) -> bool {
+    matches!(error, EmulatorError::Firmware { .. } | EmulatorError::Image { .. })
 }

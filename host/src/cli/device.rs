@@ -7,7 +7,7 @@ use clap::Subcommand;
 use xyloop::{
     array::Array,
     config::{self, Port, Rig},
-    device::{Client, Way, state_in_words},
+    device::{Client, Way, boot_in_words, state_in_words},
 };
 
 use super::{Place, Settings, bench, doctor, overrides, trace};
@@ -132,6 +132,7 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
             "place": place,
             "vendor": identity.vendor, "model": identity.model, "serial": identity.serial,
             "firmware": identity.firmware, "boot_id": format!("{:08x}", identity.boot_id),
+            "boot_cause": identity.boot_cause, "boot_note": identity.boot_note,
             "wiring_hash": format!("{:016x}", identity.wiring_hash), "wiring_matches": matches,
             "limits": limits, "status": status,
         });
@@ -140,6 +141,7 @@ pub async fn run(command: &Command) -> anyhow::Result<bool> {
     }
     println!("{} {} {} (firmware {}) at {place}", identity.vendor, identity.model, identity.serial, identity.firmware);
     println!("  boot id     {:08x}, up {:.1} s", identity.boot_id, status.uptime_us as f64 / 1e6);
+    println!("  boot cause  {}", boot_in_words(identity.boot_cause, &identity.boot_note));
     println!("  state       {}", state_in_words(&status.state));
     println!("  generation  {} (CRC {:08x})", status.generation.number, status.generation.crc);
     println!(

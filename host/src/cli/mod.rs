@@ -1,6 +1,7 @@
 //! Arguments and exit codes. Each command lives in a module of its own; results go to stdout, everything else to stderr.
 
 mod bench;
+mod board;
 mod board_plan;
 mod config;
 mod device;
@@ -25,6 +26,7 @@ use xyloop::{
 };
 use xyloop_protocol::adversary::Faults;
 use xyloop_sim::{
+    emulator::EmulatorError,
     rack::RackError,
     rig_image::PlanError,
     serve::{Recorder, ServeError},
@@ -36,6 +38,7 @@ Examples:
   xyloop train hil-config/xor.toml --set train.seed=7    from another seed
   xyloop sim serve --pty --config hil-config/xor.toml    a simulated device behind a pty ...
   xyloop train hil-config/xor.toml --device /dev/pts/5   ... to train on, or a rig
+  xyloop device doctor --device /dev/pts/5               why a device does not work, and what to do
   xyloop eval runs/20261121-204512-xor-3fa9c2            judge a finished run again
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 device or link.";
@@ -178,12 +181,14 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
         || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
         || error.is::<PlanError>()
+        || error.downcast_ref().is_some_and(board::is_wrong_argument)
         || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
     {
         2
     } else if error.is::<DeviceError>()
         || error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
+        || error.is::<EmulatorError>()
         || error.is::<RackError>()
         || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
     {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use xyloop_protocol::{
     adversary::FaultCounts,
     codec::Codec,
-    message::{self, Command, Generation, Limits, Plan, Report, State, Status},
+    message::{self, BootCause, Command, Generation, Limits, Plan, Report, State, Status},
     units::ShotId,
 };
 
@@ -41,6 +41,10 @@ pub struct Identity {
     pub firmware: String,
     /// Drawn anew at every start.
     pub boot_id: u32,
+    /// Why it started.
+    pub boot_cause: BootCause,
+    /// What its firmware left behind before that; empty if nothing.
+    pub boot_note: String,
     /// What is connected to what.
     pub wiring_hash: u64,
     /// What it can take.
@@ -56,6 +60,8 @@ impl Identity {
             serial: &self.serial,
             firmware: &self.firmware,
             boot_id: self.boot_id,
+            boot_cause: self.boot_cause,
+            boot_note: &self.boot_note,
             wiring_hash: self.wiring_hash,
             calibration_id: 0,
             limits: self.limits,
@@ -70,6 +76,8 @@ impl Identity {
             serial: identity.serial.to_owned(),
             firmware: identity.firmware.to_owned(),
             boot_id: identity.boot_id,
+            boot_cause: identity.boot_cause,
+            boot_note: identity.boot_note.to_owned(),
             wiring_hash: identity.wiring_hash,
             limits: identity.limits,
         })

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use xyloop_protocol::{
     codec::Codec,
-    message::{Reason, Refusal, SafeCause, State},
+    message::{BootCause, Reason, Refusal, SafeCause, State},
     units::ShotId,
 };
 
@@ -281,6 +281,26 @@ fn codec_name(codec: Codec) -> &'static str {
     }
 }
 
+/// Why a device started, in words, and what its firmware left behind before that, on one line.
+pub fn boot_in_words(cause: BootCause, note: &str) -> String {
+    let cause = match cause {
+        BootCause::Unknown => "cause unknown",
+        BootCause::PowerOn => "power-on",
+        BootCause::Pin => "reset pin",
+        BootCause::Asked => "asked for",
+        BootCause::Watchdog => "watchdog",
+        BootCause::Panic => "panic",
+        BootCause::HardFault => "hard fault",
+        BootCause::BrownOut => "brown-out",
+    };
+    // A note is what a failing device wrote: no line ends, nor anything a terminal would obey.
+    let note = note.replace(char::is_control, " ");
+    match note.trim() {
+        "" => cause.into(),
+        note => format!("{cause}: {note}"),
+    }
+}
+
 /// A device's state in words.
 pub fn state_in_words(state: &State) -> String {
     match state {
@@ -292,5 +312,18 @@ pub fn state_in_words(state: &State) -> String {
         State::Ready => "ready".into(),
         State::Running => "running".into(),
         State::Faulted(fault) => format!("faulted ({fault:?})").to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_is_said_on_one_line_whatever_was_left_behind() {
+        assert_eq!(boot_in_words(BootCause::Watchdog, ""), "watchdog");
+        assert_eq!(boot_in_words(BootCause::Panic, "at a.rs:12:5:\nindex 7"), "panic: at a.rs:12:5: index 7");
+        assert_eq!(boot_in_words(BootCause::BrownOut, "\u{1b}[2J\r\n"), "brown-out: [2J");
+        assert_eq!(boot_in_words(BootCause::HardFault, " \0\n"), "hard fault");
     }
 }

@@ -36,7 +36,7 @@ pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
 pub use client::{Client, Identity, Wanted};
 pub use connection::{LinkFigures, fresh_number};
 pub use contrast::Sums;
-pub use error::{DeviceError, state_in_words};
+pub use error::{DeviceError, boot_in_words, state_in_words};
 pub use stop::StopFlag;
 pub use transport::Transport;
 pub use way::{Opener, Way};

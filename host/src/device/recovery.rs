@@ -16,6 +16,7 @@ use super::{
     client::{hopeless, other_serial, other_wiring},
     commit::Target,
     connection::{Cause, Connection, End, Judge, NotOpened},
+    error::boot_in_words,
     session::Trouble,
     work::Work,
 };
@@ -83,7 +84,12 @@ impl Client {
             line = match attempt {
                 Attempt::Back(in_force) => {
                     let after = lost.elapsed().as_secs_f64();
-                    let boot = if self.identity.boot_id == boot_id { "the same boot" } else { "it was restarted" };
+                    let boot = if self.identity.boot_id == boot_id {
+                        "the same boot".into()
+                    } else {
+                        let by = boot_in_words(self.identity.boot_cause, &self.identity.boot_note);
+                        format!("it was restarted ({by})")
+                    };
                     let again = sent - self.work.as_ref().map_or(0, Work::sent).min(sent);
                     tracing::warn!(
                         "{} is back after {after:.1} s: {boot}, {in_force}, {again} shots run again",

@@ -159,32 +159,33 @@ impl Session {
     /// Waits until everything that was ordered ahead is done.
     pub async fn settle(&mut self) -> Result<(), Trouble> {
         while let Some((tag, asked)) = self.ahead.pop_front() {
-            let answer = self.answer(asked, tag, done).await.or_else(|trouble| self.unless_safe(trouble));
-            self.spoiled |= matches!(answer, Err(Trouble::Other(DeviceError::Refused { .. })));
-            answer?;
+            let answer = self.answer(asked, tag, done).await;
+            if !self.went_safe_instead(&answer) {
+                self.spoiled |= matches!(answer, Err(Trouble::Other(DeviceError::Refused { .. })));
+                answer?;
+            }
         }
         Ok(())
     }
 
-    /// A device that went safe while it latched says that it is not ready: it has what it was to latch, and is to be armed
-    /// as if it had gone safe later.
-    fn unless_safe(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+    /// Whether the answer is that of a device that went safe while it latched. It has what it was to latch, and is to be
+    /// armed as if it had gone safe later.
+    fn went_safe_instead(&mut self, answer: &Result<(), Trouble>) -> bool {
         let not_ready = Refusal { reason: Reason::NotReady, detail: 0 };
-        match trouble {
-            Trouble::Other(DeviceError::Refused { asked: COMMIT | ARM, refused }) if refused == not_ready => {
-                self.went_safe = true;
-                Ok(())
-            }
-            trouble => Err(trouble),
-        }
+        let instead = matches!(
+            answer,
+            Err(Trouble::Other(DeviceError::Refused { asked: COMMIT | ARM, refused })) if *refused == not_ready
+        );
+        self.went_safe |= instead;
+        instead
     }
 
-    /// Arms a generation. If the device went safe once more, it is to be armed again.
+    /// Arms a generation. If the device goes safe once more, it is to be armed again.
     pub async fn arm(&mut self, generation: Generation) -> Result<(), Trouble> {
         let answer = self.order(ARM, Command::Arm(generation)).await;
         // Whatever it told of before it latched is over.
         self.went_safe &= answer.is_err();
-        answer.or_else(|trouble| self.unless_safe(trouble))
+        if self.went_safe_instead(&answer) { Ok(()) } else { answer }
     }
 
     /// Sends a question whose answer, in any number of messages, may come while shots run.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use xyloop_protocol::message::{Identity, Limits, SCHEMA_HASH};
+use xyloop_protocol::message::{BootCause, Identity, Limits, SCHEMA_HASH};
 
 use super::error::RunError;
 use super::folder::RunFolder;
@@ -71,6 +71,12 @@ pub struct DeviceRecord {
     pub firmware: String,
     /// Drawn anew at every start of the device.
     pub boot_id: u32,
+    /// Why the device started.
+    #[serde(default)]
+    pub boot_cause: BootCause,
+    /// What its firmware left behind before that; empty if nothing.
+    #[serde(default)]
+    pub boot_note: String,
     /// What is connected to what; hexadecimal in the file.
     #[serde(with = "hexadecimal")]
     pub wiring_hash: u64,
@@ -94,6 +100,8 @@ impl DeviceRecord {
             serial: identity.serial.to_owned(),
             firmware: identity.firmware.to_owned(),
             boot_id: identity.boot_id,
+            boot_cause: identity.boot_cause,
+            boot_note: identity.boot_note.to_owned(),
             wiring_hash: identity.wiring_hash,
             calibration_id: identity.calibration_id,
             protocol_hash: u64::from_be_bytes(SCHEMA_HASH),

@@ -10,7 +10,7 @@ use xyloop::device::{Client, StopFlag, Wanted, Way};
 use xyloop_protocol::{
     adversary::Faults,
     link::Role,
-    message::{Counts, State},
+    message::{BootCause, Counts, State},
 };
 use xyloop_sim::{Description, plant::WiringLists};
 
@@ -36,6 +36,8 @@ pub struct World {
     /// What the next boot is.
     pub description: Arc<Description>,
     pub buses: Buses,
+    /// Why the next boots come, and what was left behind before them.
+    pub cause: (BootCause, String),
     /// Nobody can open the line.
     pub is_away: bool,
     pub boots: u32,
@@ -86,6 +88,7 @@ impl Bench {
             cable: Cable::new(speed),
             description: Arc::new(description),
             buses,
+            cause: (BootCause::PowerOn, String::new()),
             is_away: false,
             boots: 0,
             state: State::Boot,
@@ -161,6 +164,11 @@ impl Bench {
     /// The device is another one from its next boot on.
     pub fn replace(&self, description: Description) {
         self.shared.lock().description = Arc::new(description);
+    }
+
+    /// Its next boots come for this reason.
+    pub fn boots_by(&self, cause: BootCause, note: &str) {
+        self.shared.lock().cause = (cause, note.to_owned());
     }
 
     /// From now on, what both ends write is kept.

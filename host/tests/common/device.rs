@@ -83,14 +83,15 @@ impl Board for OnBuses {
 /// Boots, runs until it restarts, and so on.
 pub async fn run(shared: Arc<Shared>) {
     loop {
-        let (description, boot, buses) = {
+        let (description, boot, buses, (cause, note)) = {
             let mut world = shared.lock();
             world.boots += 1;
-            (Arc::clone(&world.description), world.boots, world.buses)
+            (Arc::clone(&world.description), world.boots, world.buses, world.cause.clone())
         };
         let board = SimulatedBoard::new(Arc::clone(&description), Workers::Inline);
         let board = OnBuses { board: board.expect("inline workers need no threads"), pace: buses.pace };
-        one_boot(&shared, &mut Memory::new(description, 1000 + boot), board, buses.step).await;
+        let mut memory = Memory::new(description, 1000 + boot).booted_by(cause, &note);
+        one_boot(&shared, &mut memory, board, buses.step).await;
     }
 }
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use common::{Bench, cable::Cut, work::*};
 use tokio::time::Instant;
-use xyloop::device::{Client, DeviceError, ShotResult, Sums};
+use xyloop::device::{Client, DeviceError, ShotResult, Sums, boot_in_words};
 use xyloop_protocol::{
     codec::Codec,
     link::Role,
-    message::{ReadOut, SafeCause, State},
+    message::{BootCause, ReadOut, SafeCause, State},
 };
 
 /// Shots of [`script`].
@@ -93,6 +93,21 @@ async fn a_device_restarted_at_any_frame_costs_time_and_nothing_else() {
             assert!(again <= 5, "{cut:?} after {after}: {again} shots of a batch of at most 5 ran again");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_device_says_why_and_the_client_knows() {
+    let bench = Bench::start(nine_sites());
+    let (mut client, _stop) = bench.client().await;
+    assert_eq!((client.identity().boot_cause, client.identity().boot_note.as_str()), (BootCause::PowerOn, ""));
+    bench.boots_by(BootCause::Panic, "panicked at shot.rs:12");
+    bench.cut_after(&[(20, Cut::Reboot)]);
+    script(&mut client, &mut Vec::new()).await.unwrap();
+    assert_eq!(bench.boots(), 2);
+    let identity = client.identity();
+    assert_eq!((identity.boot_cause, identity.boot_note.as_str()), (BootCause::Panic, "panicked at shot.rs:12"));
+    let words = boot_in_words(identity.boot_cause, &identity.boot_note);
+    assert_eq!(words, "panic: panicked at shot.rs:12");
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,7 +64,7 @@ async fn a_device_that_goes_safe_before_it_has_latched_is_armed_until_it_has() {
     let mut results = Vec::new();
     let plan = plan(generation, &BOTH_WAYS, ReadOut::Phases);
     let run = run_batch(&mut client, plan, orders(0, 1..=5), 2, |result| results.push(result));
-    let (_, done) = tokio::join!(silences, run);
+    let ((), done) = tokio::join!(silences, run);
     done.unwrap();
     assert_eq!(results, want[..5]);
     assert_eq!((bench.counts().deadman, client.rearmed()), (2, 1));

@@ -145,3 +145,21 @@ async fn what_is_said_behind_a_refused_order_does_nothing_and_the_next_step_is_a
         assert_eq!(results[0], results[1]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn codes_that_are_staged_and_never_committed_are_in_nobodys_way() {
+    let bench = Bench::start_on(nine_sites(), AT_HAND);
+    let (mut client, _stop) = bench.client().await;
+    let first = client.commit(&codes(1)).await.unwrap();
+    // Under the number in force, and under the one that comes next.
+    for ahead in [0, 1] {
+        let in_force = client.generation();
+        client.stage(in_force.number + ahead, &codes(77)).await.unwrap();
+        assert_eq!(client.status().await.unwrap().generation, in_force, "what is in force stays");
+        // The same codes once more: a code that was left from the other ones would spoil their CRC.
+        let again = client.commit(&codes(1)).await.unwrap();
+        assert_eq!((client.status().await.unwrap().generation, again.crc), (again, first.crc));
+    }
+    let other = Codes { couplings: Vec::new(), ..codes(1) };
+    assert!(matches!(client.stage(1, &other).await, Err(DeviceError::Protocol { .. })));
+}

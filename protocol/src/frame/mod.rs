@@ -26,7 +26,7 @@ use self::cobs_encoder::CobsEncoder;
 use crate::crc::Crc32c;
 
 /// The version of the wire format that this crate speaks; its low four bits travel in every frame.
-pub const WIRE_VERSION: u8 = 3;
+pub const WIRE_VERSION: u8 = 4;
 
 /// Bytes of CRC behind the payload.
 pub const CRC_LEN: usize = 4;

@@ -27,7 +27,8 @@ pub use command::{
 };
 pub use equilibria::{Equilibria, EquilibriaWriter, Equilibrium};
 pub use report::{
-    Contrast, Counts, Event, Fault, Identity, Limits, LinkCounts, Reason, Refusal, Report, SafeCause, State, Status,
+    BootCause, Contrast, Counts, Event, Fault, Identity, Limits, LinkCounts, Reason, Refusal, Report, SafeCause, State,
+    Status,
 };
 
 /// Hash of both directions' message types, and of what stands in the bytes of [`Equilibria`].

@@ -65,7 +65,8 @@ pub enum Reason {
     CrcMismatch,
     /// The device holds another generation. Detail: its number.
     WrongGeneration,
-    /// Outputs are safe: commit or arm first. Detail: 0.
+    /// Outputs are safe: commit or arm first; or they have become safe before a commit, an arm or an abort was latched.
+    /// Detail: 0.
     NotReady,
     /// A shot without a plan. Detail: 0.
     NoPlan,
@@ -122,6 +123,28 @@ pub enum State {
     Faulted(Fault),
 }
 
+/// Why the device started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub enum BootCause {
+    /// It cannot tell.
+    #[default]
+    Unknown,
+    /// Its supply came.
+    PowerOn,
+    /// Its reset pin was pulled.
+    Pin,
+    /// Its firmware asked for it.
+    Asked,
+    /// Its firmware did not answer for itself.
+    Watchdog,
+    /// Its firmware found a mistake of its own.
+    Panic,
+    /// Its processor could not go on.
+    HardFault,
+    /// Its supply was too low.
+    BrownOut,
+}
+
 /// Who the device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct Identity<'a> {
@@ -135,6 +158,10 @@ pub struct Identity<'a> {
     pub firmware: &'a str,
     /// Drawn anew at every start.
     pub boot_id: u32,
+    /// Why it started.
+    pub boot_cause: BootCause,
+    /// What its firmware left behind before it ended, say where it panicked; empty if nothing.
+    pub boot_note: &'a str,
     /// What is connected to what.
     pub wiring_hash: u64,
     /// Calibration in force, 0 for none.

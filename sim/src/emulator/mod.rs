@@ -24,6 +24,8 @@ const IMAGE_ADDRESS: u32 = 0x0038_0000;
 const IMAGE_MAX: usize = 0x0007_ff00;
 /// Where it finds a random number, new for each start of the emulator.
 const RANDOM_ADDRESS: u32 = 0x003f_fff8;
+/// Where it finds what is to go wrong.
+const MISHAP_ADDRESS: u32 = 0x003f_fff0;
 /// Names of the FIFOs in the emulator's directory.
 pub const REQUEST_FIFO: &str = "spi.request";
 /// See [`REQUEST_FIFO`].
@@ -97,8 +99,8 @@ pub enum ToHost {
 /// What to emulate.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The emulator.
-    pub program: OsString,
+    /// The emulator; a program that starts it comes first, with its arguments.
+    pub program: Vec<OsString>,
     /// The firmware, an ELF file.
     pub firmware: PathBuf,
     /// The rig image.
@@ -111,8 +113,40 @@ pub struct Options {
     pub chips: ToChips,
     /// The way to the host.
     pub host: ToHost,
-    /// Counts instructions instead of time: each takes 2^n ns of the machine's clock.
-    pub instruction_shift: Option<u8>,
+    /// What goes wrong in the firmware, to see what it and its host make of it.
+    pub mishap: Option<Mishap>,
+}
+
+/// Something that goes wrong in the firmware, once after the emulator's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// Its main loop gets stuck so many milliseconds after the start.
+    Hang(u16),
+    /// It panics so many milliseconds after the start.
+    Panic(u16),
+}
+
+impl Mishap {
+    fn word(self) -> u32 {
+        match self {
+            Self::Hang(after_ms) => 1 << 16 | u32::from(after_ms),
+            Self::Panic(after_ms) => 2 << 16 | u32::from(after_ms),
+        }
+    }
+}
+
+impl std::str::FromStr for Mishap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, after) = text.split_once('=').unwrap_or((text, ""));
+        let after_ms = after.parse().map_err(|_| format!("`{after}` is no number of milliseconds up to 65535"))?;
+        match kind {
+            "hang" => Ok(Self::Hang(after_ms)),
+            "panic" => Ok(Self::Panic(after_ms)),
+            _ => Err(format!("no mishap `{kind}`: hang=MS or panic=MS")),
+        }
+    }
 }
 
 /// A running emulator; dropped, it is killed.
@@ -139,7 +173,7 @@ impl Emulator {
         fs::write(&image, &options.image)?;
         let socket = options.directory.join("monitor");
         let mut child = command(options, &image, &socket)?.spawn().map_err(|source| EmulatorError::Start {
-            program: options.program.to_string_lossy().into_owned(),
+            program: options.program.last().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default(),
             source,
         })?;
         let mut monitor = match connect(&mut child, &socket) {
@@ -195,11 +229,14 @@ impl Drop for Emulator {
 }
 
 fn command(options: &Options, image: &Path, socket: &Path) -> Result<Command, EmulatorError> {
-    let mut command = Command::new(&options.program);
+    let (program, arguments) =
+        options.program.split_first().ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from)?;
+    let mut command = Command::new(program);
     // Absolute, because it runs in its own directory.
     let firmware = fs::canonicalize(&options.firmware)?;
     let (image, socket) = (absolute(image)?, absolute(socket)?);
     command
+        .args(arguments)
         .current_dir(&options.directory)
         .args(["-M", "mps2-an386", "-nodefaults", "-display", "none", "-S"])
         .arg("-kernel")
@@ -230,8 +267,8 @@ fn command(options: &Options, image: &Path, socket: &Path) -> Result<Command, Em
             command.args(["-chardev", &chips, "-serial", "chardev:chips"])
         }
     };
-    if let Some(shift) = options.instruction_shift {
-        command.args(["-icount", &format!("shift={shift}")]);
+    if let Some(mishap) = options.mishap {
+        command.arg("-device").arg(format!("loader,addr={MISHAP_ADDRESS:#x},data={:#x},data-len=4", mishap.word()));
     }
     Ok(command)
 }

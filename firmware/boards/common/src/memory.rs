@@ -192,3 +192,25 @@ macro_rules! memory {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Room;
+    use xyloop_firmware::{Replica, slots::Slot};
+    use xyloop_protocol::link::InFlight;
+
+    crate::memory! {
+        struct Memory = Room {
+            sites: 3, couplings: 3, inputs: 1, outputs: 1, chips: 2, shots: 2, results: 120, link: 1024, payload: 256,
+        };
+    }
+
+    #[test]
+    fn a_static_starts_as_a_value_made_at_run_time_would() {
+        let (mut memory, mut replica) = (Memory::new(), [Replica::default()]);
+        let buffers = memory.buffers(&mut replica);
+        assert_eq!(buffers.storage.slots, [Slot::default(); 2]);
+        assert_eq!(buffers.storage.link.flight, [InFlight::default(); 8]);
+        assert_eq!(buffers.storage.check(&buffers.room.sizes()), Err("results"), "room for two shots of 60 bytes each");
+    }
+}

@@ -4,11 +4,11 @@
 use core::fmt;
 
 use xyloop_firmware::{
-    Board, BoardError, Controller, Identification, SafeTable,
+    Controller, Identification, SafeTable,
     front_end::{FrontEnd, Hardware},
     rig_image::{CHIPS_MAX, RigImage},
 };
-use xyloop_protocol::{codec::Codecs, link, wiring::Wiring};
+use xyloop_protocol::{codec::Codecs, link, message::BootCause, wiring::Wiring};
 
 use crate::{Buffers, Room};
 
@@ -21,6 +21,10 @@ pub struct About<'a> {
     pub serial: &'a str,
     /// Drawn anew at every start.
     pub boot_id: u32,
+    /// Why this start.
+    pub boot_cause: BootCause,
+    /// What the firmware left behind before it.
+    pub boot_note: &'a str,
 }
 
 /// Why a rig image could not be served.
@@ -53,8 +57,8 @@ impl fmt::Display for StartError {
 
 impl core::error::Error for StartError {}
 
-/// The Controller of a rig at reset, outputs safe, and whether its converters could be set up. If they could not, the outputs
-/// stay cleared and the first command that wants to latch something is answered with a fault, which the host may clear.
+/// The Controller of a rig at reset, outputs safe. If its converters could not be set up, the outputs stay cleared and it has
+/// latched a fault, which the host may clear.
 ///
 /// # Errors
 /// If the rig does not fit.
@@ -63,7 +67,7 @@ pub fn start<'a, H: Hardware>(
     image: RigImage<'a>,
     about: &About<'a>,
     buffers: Buffers<'a>,
-) -> Result<(Controller<'a, FrontEnd<'a, H>>, Result<(), BoardError>), StartError> {
+) -> Result<Controller<'a, FrontEnd<'a, H>>, StartError> {
     let (room, sites) = (buffers.room, usize::from(image.sites()));
     let (couplings, inputs, outputs) = (image.couplings().len(), image.inputs().len(), image.outputs().len());
     for (what, rig, room) in [
@@ -91,6 +95,8 @@ pub fn start<'a, H: Hardware>(
         model: about.model,
         serial: if image.serial().is_empty() { about.serial } else { image.serial() },
         boot_id: about.boot_id,
+        boot_cause: about.boot_cause,
+        boot_note: about.boot_note,
         wiring: Wiring {
             sites: image.sites(),
             couplings: pairs,
@@ -102,13 +108,11 @@ pub fn start<'a, H: Hardware>(
         codecs: Codecs::ALL,
         safe,
     };
-    let mut front_end = FrontEnd::new(hardware, image, buffers.front_end).map_err(StartError::Memory)?;
-    let converters = front_end.recover(&safe);
+    let front_end = FrontEnd::new(hardware, image, buffers.front_end).map_err(StartError::Memory)?;
     let max_payload = u16::try_from(room.payload).unwrap_or(u16::MAX);
     let link = link::Config { max_payload, salt: about.boot_id, ..link::Config::device() };
     let slots = (shots_of(&room, sites, inputs, outputs), Room::result_bytes(sites));
-    let controller = Controller::new(front_end, who, slots, buffers.storage, link).map_err(StartError::Memory)?;
-    Ok((controller, converters))
+    Controller::new(front_end, who, slots, buffers.storage, link).map_err(StartError::Memory)
 }
 
 /// Shots that a rig of this size can hold.
@@ -127,4 +131,28 @@ fn filled<T>(place: &mut [T], items: impl ExactSizeIterator<Item = T>) -> &[T] {
         *place = item;
     }
     place.get(..length).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_rig_holds_more_shots_than_a_large_one() {
+        let room = Room {
+            sites: 225,
+            couplings: 1930,
+            inputs: 8,
+            outputs: 10,
+            chips: 128,
+            shots: 256,
+            results: 64 * Room::result_bytes(225),
+            link: 4096,
+            payload: 1024,
+        };
+        assert_eq!(shots_of(&room, 225, 8, 10), 64);
+        assert_eq!(shots_of(&room, 100, 8, 10), 144);
+        assert_eq!(shots_of(&room, 25, 2, 1), 256);
+        assert_eq!(shots_of(&room, 25, 0, 0), 256);
+    }
 }

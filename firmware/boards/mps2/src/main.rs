@@ -31,6 +31,8 @@ use self::{clock::Clock, spi::Way, uart::Uart};
 const IMAGE: *const u8 = 0x0038_0000 as *const u8;
 const IMAGE_BYTES: usize = 0x0007_ff00;
 const RANDOM: *const u32 = 0x003f_fff8 as *const u32;
+/// What is to go wrong, so that tests see what becomes of it: 1 (hang) or 2 (panic) << 16 | milliseconds after the start.
+const MISHAP: *const u32 = 0x003f_fff0 as *const u32;
 /// Bytes taken from the line, or given to it, in one turn of the loop.
 const CHUNK: usize = 512;
 /// A tick that ends sleep: 1 ms at 25 MHz.
@@ -57,6 +59,8 @@ fn main() -> ! {
     let image = unsafe { slice::from_raw_parts(IMAGE, IMAGE_BYTES) };
     // SAFETY: as above; two aligned words behind the image.
     let random = unsafe { [RANDOM.read_volatile(), RANDOM.add(1).read_volatile()] };
+    // SAFETY: as above. Once only: not again after the reset that comes of it.
+    let mishap = if boot.boots == 1 { unsafe { MISHAP.read_volatile() } } else { 0 };
     let image = match RigImage::parse(image) {
         Ok(image) => image,
         Err(error) => panic!("{error}"),
@@ -66,17 +70,22 @@ fn main() -> ! {
         serial: "mps2",
         // Another one at each boot, and at each start of the emulator.
         boot_id: (random[0] ^ random[1]).wrapping_add(boot.boots.wrapping_mul(0x9e37_79b9)),
+        boot_cause: boot.cause,
+        boot_note: boot.note.as_str(),
     };
     let mut host = Uart::host();
     let hardware = Remote::new(Way::find(clock));
     let mut controller = match start(hardware, image, &about, memory.buffers(replicas)) {
-        Ok((controller, _)) => controller,
+        Ok(controller) => controller,
         Err(error) => panic!("{error}"),
     };
     tick_every_millisecond();
     let mut output = Output { bytes: [0; CHUNK], from: 0, to: 0 };
     loop {
         let busy = turn(&mut controller, &mut clock, &mut host, &mut output);
+        if mishap != 0 && clock.now_us() >= u64::from(mishap as u16) * 1000 {
+            go_wrong(mishap);
+        }
         watchdog::feed();
         if !busy && !host.has_received() {
             asm::wfi();
@@ -84,6 +93,15 @@ fn main() -> ! {
         // What ended the sleep has been seen.
         NVIC::unpend(uart::Received0);
         SCB::clear_pendst();
+    }
+}
+
+fn go_wrong(mishap: u32) -> ! {
+    if mishap >> 16 == 2 {
+        panic!("as was asked for");
+    }
+    loop {
+        asm::nop();
     }
 }
 

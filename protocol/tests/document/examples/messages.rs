@@ -7,9 +7,9 @@ use xyloop_protocol::{
     crc::crc32c,
     link::{Config, Role},
     message::{
-        self, Block, Bytes, CodeArray, Command, Cost, Equilibria, EquilibriaWriter, Equilibrium, Event, Fault,
-        Generation, Identity, Kick, Limits, MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Refusal, Report, Request,
-        SCHEMA_HASH, SafeCause, Segment, Settle, Shot, Stage, State,
+        self, Block, BootCause, Bytes, CodeArray, Command, Cost, Equilibria, EquilibriaWriter, Equilibrium, Event,
+        Fault, Generation, Identity, Kick, Limits, MAX_SEGMENTS, Nudge, Plan, ReadOut, Reason, Refusal, Report,
+        Request, SCHEMA_HASH, SafeCause, Segment, Settle, Shot, Stage, State,
     },
     origin::PlanOrigin,
     units::Flags,
@@ -196,6 +196,8 @@ pub fn first_exchange() -> String {
         serial: SERIAL,
         firmware: "0.1.0",
         boot_id: BOOT_ID,
+        boot_cause: BootCause::Watchdog,
+        boot_note: "",
         wiring_hash: WIRING.hash(),
         calibration_id: 0,
         limits,
@@ -205,6 +207,8 @@ pub fn first_exchange() -> String {
         data.value(text, format!("{name} \"{text}\""));
     }
     data.value(&BOOT_ID, format!("boot id {BOOT_ID:#010x}"));
+    data.value(&BootCause::Watchdog, format!("boot cause {}, Watchdog", BootCause::Watchdog as u8));
+    data.value("", "no boot note");
     data.value(&WIRING.hash(), format!("wiring hash {:#018x}", WIRING.hash()));
     data.value(&0u64, "no calibration");
     data.value(&3u16, "3 sites");

@@ -1,0 +1,172 @@
+//! The emulated board: real firmware, cross-compiled, in `qemu-system-arm`, its chips simulated beside it.
+//!
+//! It needs the emulator and a way to cross-compile (`firmware/boards/build` says which). Where they are missing these tests
+//! say so and pass; with `XYLOOP_REQUIRE_EMULATOR=1` they fail.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+use xyloop_sim::emulator::Monitor;
+
+use crate::{Bench, Running, repository};
+
+/// The firmware's ELF file, built; `None`, and a note, if it cannot be had here and is not required.
+pub fn firmware() -> Option<&'static Path> {
+    static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+        Command::new("qemu-system-arm")
+            .arg("--version")
+            .output()
+            .map_err(|error| format!("qemu-system-arm: {error}"))?;
+        let script = repository().join("firmware/boards/build");
+        let output = Command::new(&script).arg("mps2").output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    });
+    match &*BUILT {
+        Ok(path) => Some(path),
+        Err(error) if std::env::var_os("XYLOOP_REQUIRE_EMULATOR").is_some_and(|value| value == "1") => {
+            panic!("no emulated board: {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: no emulated board: {error}");
+            None
+        }
+    }
+}
+
+/// A running `xyloop sim board`.
+pub struct Emulated {
+    /// What to pass to `--device`.
+    pub place: String,
+    /// The command.
+    pub process: Running,
+    emulator: u32,
+    plant: u32,
+    monitor: PathBuf,
+}
+
+impl Emulated {
+    /// Starts the board of a rig or experiment file; `None` where there is no emulator.
+    pub fn start(bench: &Bench, file: &str, more: &[&str]) -> Option<Self> {
+        let firmware = firmware()?.to_str().unwrap();
+        let process = bench.start(&[&["sim", "board", "--config", file, "--firmware", firmware], more].concat());
+        let place = process.wait_for_stdout("/");
+        let emulator = process.wait_for_stderr("  emulator  ");
+        let plant = process.wait_for_stderr("  plant  ");
+        let monitor = emulator.split("monitor ").last().unwrap().into();
+        Some(Self { place, emulator: number(&emulator), plant: number(&plant), monitor, process })
+    }
+
+    /// The emulator's monitor.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::connect(&self.monitor).unwrap()
+    }
+
+    /// Sends the emulator's process a signal.
+    pub fn signal_emulator(&self, signal: &str) {
+        send(signal, self.emulator);
+    }
+
+    /// Sends the process of the first plant a signal.
+    pub fn signal_plant(&self, signal: &str) {
+        send(signal, self.plant);
+    }
+}
+
+fn number(line: &str) -> u32 {
+    let digits = line.split("process ").last().unwrap();
+    digits.split(|letter: char| !letter.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+fn send(signal: &str, process: u32) {
+    let sent = Command::new("kill").args(["-s", signal, &process.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// What the record calls the register of a DAC that holds a code until it is latched.
+const CODE_REGISTER: &str = "input";
+
+/// What reached the chips, line by line: see `xyloop sim plant --help`.
+pub struct Record(Vec<Entry>);
+
+/// A line of the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The board's time, microseconds.
+    pub stamp_us: u64,
+    /// What happened.
+    pub event: String,
+    /// Where, if it was at a chip.
+    pub at: Option<(u8, u8)>,
+    /// A code, a level, a shot.
+    pub code: u64,
+    /// The chip's register, or what was wrong.
+    pub register: String,
+}
+
+impl Record {
+    /// Reads it; a last line that is not whole is left out.
+    pub fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let entry = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let &[stamp, event, chip, channel, code, register] = &fields[..] else { panic!("{line}") };
+            Entry {
+                stamp_us: stamp.parse().unwrap_or(0),
+                event: event.to_owned(),
+                at: chip.parse().ok().zip(channel.parse().ok()),
+                code: u64::from_str_radix(code.trim_start_matches("0x"), 16).unwrap_or(0),
+                register: register.to_owned(),
+            }
+        };
+        Self(whole.lines().skip(1).map(entry).collect())
+    }
+
+    /// All lines.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// How often a board started.
+    pub fn hellos(&self) -> usize {
+        self.0.iter().filter(|entry| entry.event == "hello").count()
+    }
+
+    /// Fails the test unless, from each start of a board to its first shot or first other code, every output was at ground
+    /// until every DAC channel in use had got its safe code, and unless safe codes are the first that each channel gets.
+    /// Safe is mid-scale for what swings around zero, and zero for the phases of inputs.
+    pub fn expect_safe_after_every_hello(&self) {
+        for (start, _) in self.0.iter().enumerate().filter(|(_, entry)| entry.event == "hello") {
+            self.expect_safe_from(start);
+        }
+    }
+
+    fn expect_safe_from(&self, start: usize) {
+        let codes = |entry: &&Entry| entry.event == "write" && entry.register == CODE_REGISTER;
+        let mut seen = BTreeMap::new();
+        let mut released = false;
+        for entry in &self.0[start + 1..] {
+            match entry.event.as_str() {
+                "hello" => break,
+                "clear" if entry.code == 1 => released = true,
+                _ => {}
+            }
+            if codes(&entry) {
+                let at = entry.at.expect("a code goes to a channel");
+                let safe = [0x8000, 0].contains(&entry.code);
+                let first = seen.insert(at, entry.code).is_none();
+                assert!(safe || (released && !first), "{entry:?} after line {start}");
+            } else if entry.event == "latch" && entry.code == 0 && !released {
+                panic!("latched before outputs were released: {entry:?} after line {start}");
+            }
+        }
+    }
+}

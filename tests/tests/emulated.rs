@@ -1,0 +1,208 @@
+//! The firmware in the loop: a Cortex-M in the emulator runs it, drives simulated converter chips with it, is trained as any
+//! other device, and comes to the bytes of the in-process device, whatever happens on the way.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use serde_json::json;
+use xyloop_tests::{
+    Bench, ENDLESS, FIRST_EPOCH, PATIENT, TINY,
+    emulated::{Emulated, Record},
+    fake, small,
+};
+
+/// Long enough to be disturbed in the middle.
+const EPOCHS: [&str; 2] = ["--set", "train.epochs_max=30"];
+/// A whole training, on a machine that is busy with other things.
+const LONG: Duration = Duration::from_mins(10);
+/// The seed of `xor-small` that is solved soonest.
+const SOLVED: [&str; 2] = ["--set", "train.seed=3"];
+
+fn train<'a>(place: &'a str, small: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["train", small, "--json", "--device", place], &TINY[..], &EPOCHS[..], more].concat()
+}
+
+#[test]
+fn a_training_on_the_emulated_board_ends_with_the_bytes_of_one_on_the_simulated_device() {
+    let (bench, small) = (Bench::new(), small());
+    let Some(board) = Emulated::start(&bench, &small, &PATIENT) else { return };
+    let place = board.place.as_str();
+    let info = bench.info(place);
+    assert_eq!(info["model"], "emulated board (mps2-an386)");
+    assert_eq!(info["wiring_matches"], true);
+    assert_eq!(info["status"]["state"], json!({ "Safe": "Reset" }));
+    assert_eq!(info["boot_cause"], "PowerOn");
+    let doctor = bench.xyloop(&["device", "doctor", "--device", place, "--config", &small]);
+    let _ = doctor.expect_code(0);
+    let figures = bench.xyloop(&["device", "bench", "--shots", "8", "--json", "--device", place]).expect_code(0).json();
+    assert!(figures.to_string().contains("shots_per_s"), "{figures}");
+    let done = bench
+        .start(&[&["train", &small, "--json", "--device", place], &SOLVED[..], &PATIENT[..]].concat())
+        .finish_within(LONG)
+        .expect_code(0);
+    let reference = Bench::new();
+    let clean = reference
+        .start(&[&["train", &small, "--json"], &SOLVED[..], &PATIENT[..]].concat())
+        .finish_within(LONG)
+        .expect_code(0);
+    let [(ours, here), (theirs, there)] =
+        [(&bench, done), (&reference, clean)].map(|(bench, done)| (bench.runs().remove(0), done.json()));
+    ours.expect_same_result(&theirs, "emulated");
+    ours.expect_same_rows(&theirs, "emulated");
+    assert_eq!(here["evaluation"], there["evaluation"]);
+    let evaluation = ours.evaluation();
+    assert_eq!((&evaluation["right"], &evaluation["shots"]), (&json!(100), &json!(100)), "{evaluation}");
+}
+
+#[test]
+fn read_noise_is_the_same_behind_chips() {
+    let (bench, small) = (Bench::new(), small());
+    let noise = ["--set", "rig.plant.iq_noise=0.001"];
+    let Some(board) = Emulated::start(&bench, &small, &[&PATIENT[..], &noise].concat()) else { return };
+    let reference = Bench::new().train(&[&EPOCHS[..], &noise].concat());
+    let done = bench.xyloop(&train(&board.place, &small, &noise)).expect_code(0);
+    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    run.expect_same_rows(&reference, "noise");
+}
+
+#[test]
+fn the_second_serial_port_carries_the_chips_as_well() {
+    let (bench, small) = (Bench::new(), small());
+    let arguments = [&PATIENT[..], &["--chips", "uart", "--tcp"]].concat();
+    let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
+    assert!(board.place.starts_with("tcp://"), "{}", board.place);
+    let few = ["--set", "train.epochs_max=3", "--set", "eval.starts=2"];
+    let reference = Bench::new().train(&few);
+    let done = bench.xyloop(&train(&board.place, &small, &few)).expect_code(0);
+    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    run.expect_same_result(&reference, "UART");
+    run.expect_same_rows(&reference, "UART");
+}
+
+#[test]
+fn a_bad_line_costs_time_and_nothing_else() {
+    let (bench, small) = (Bench::new(), small());
+    let Some(board) = Emulated::start(&bench, &small, &PATIENT) else { return };
+    let reference = Bench::new().train(&EPOCHS);
+    let faults = ["--fault", "bit-error=1e-4,drop=0.05,duplicate=0.01,reorder=0.01,seed=5"];
+    let done = bench.start(&train(&board.place, &small, &faults)).finish_within(LONG).expect_code(0);
+    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    run.expect_same_result(&reference, "bad line");
+    run.expect_same_rows(&reference, "bad line");
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_run_costs_time_and_nothing_else() {
+    let (bench, small) = (Bench::new(), small());
+    let record = bench.path().join("chips.csv");
+    let arguments = [&PATIENT[..], &["--record", record.to_str().unwrap()]].concat();
+    let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
+    let reference = Bench::new().train(&EPOCHS);
+    let training = bench.start(&train(&board.place, &small, &[]));
+    training.wait_for_stderr(FIRST_EPOCH);
+    board.monitor().reset().unwrap();
+    let done = training.finish().expect_code(0).expect_stderr(&["it was restarted", "staged again"]);
+    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    run.expect_same_result(&reference, "reset");
+    run.expect_same_rows(&reference, "reset");
+    assert_eq!(bench.info(&board.place)["boot_cause"], "Asked");
+    let record = Record::read(&record);
+    assert_eq!(record.hellos(), 2);
+    record.expect_safe_after_every_hello();
+}
+
+#[test]
+fn a_stuck_firmware_is_restarted_by_its_watchdog_and_a_panic_leaves_its_last_words() {
+    for (mishap, cause, note) in
+        [("hang=700", "Watchdog", "the main loop did not come round"), ("panic=700", "Panic", "as was asked for")]
+    {
+        let (bench, small) = (Bench::new(), small());
+        let record = bench.path().join("chips.csv");
+        let arguments = [&PATIENT[..], &["--mishap", mishap, "--record", record.to_str().unwrap()]].concat();
+        let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
+        // It has happened when a board has greeted its chips twice.
+        let training = bench.start(&[&["train", &small, "--json", "--device", &board.place], &ENDLESS[..]].concat());
+        training.wait_for_stderr("it was restarted");
+        training.interrupt();
+        let _ = training.finish().expect_code(1);
+        let info = bench.info(&board.place);
+        assert_eq!(info["boot_cause"], cause, "{info}");
+        assert!(info["boot_note"].as_str().unwrap().contains(note), "{info}");
+        Record::read(&record).expect_safe_after_every_hello();
+    }
+}
+
+#[test]
+fn a_plant_that_is_killed_is_a_fault_that_can_be_cleared() {
+    let (bench, small) = (Bench::new(), small());
+    let record = bench.path().join("chips.csv");
+    let arguments = [&PATIENT[..], &["--record", record.to_str().unwrap()]].concat();
+    let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
+    let place = board.place.as_str();
+    let training = bench.start(&[&["train", &small, "--json", "--device", place], &ENDLESS[..]].concat());
+    training.wait_for_stderr(FIRST_EPOCH);
+    board.signal_plant("KILL");
+    let _ = training.finish().expect_code(3).expect_stderr(&["converter", "device clear"]);
+    assert_eq!(bench.info(place)["status"]["state"], json!({ "Faulted": "Converter" }));
+    board.process.wait_for_stderr("the plant ended");
+    // The second one, with chips fresh from power-on.
+    let _ = bench.xyloop(&["device", "clear", "--device", place]).expect_code(0);
+    let reference = Bench::new().train(&EPOCHS);
+    let done = bench.xyloop(&train(place, &small, &[])).expect_code(0);
+    bench.runs().last().unwrap().expect_same_result(&reference, &done.to_string());
+    Record::read(&record).expect_safe_after_every_hello();
+}
+
+#[test]
+fn an_emulator_that_stood_still_goes_on_from_safe_outputs() {
+    let (bench, small) = (Bench::new(), small());
+    let record = bench.path().join("chips.csv");
+    let arguments = ["--set", "rig.timing.deadman_ms=250", "--record", record.to_str().unwrap()];
+    let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
+    let reference = Bench::new().train(&EPOCHS);
+    let training = bench.start(&train(&board.place, &small, &["--set", "rig.timing.deadman_ms=250"]));
+    training.wait_for_stderr(FIRST_EPOCH);
+    board.signal_emulator("STOP");
+    training.wait_for_stderr("trying to reconnect");
+    board.signal_emulator("CONT");
+    let done = training.finish().expect_code(0);
+    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    run.expect_same_result(&reference, "stood still");
+    run.expect_same_rows(&reference, "stood still");
+    Record::read(&record).expect_safe_after_every_hello();
+}
+
+#[test]
+fn a_host_that_stands_still_makes_the_emulated_outputs_safe() {
+    let (bench, small) = (Bench::new(), small());
+    let record = bench.path().join("chips.csv");
+    let deadman = ["--set", "rig.timing.deadman_ms=250"];
+    let arguments = [&deadman[..], &["--tcp", "--record", record.to_str().unwrap()]].concat();
+    let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
+    let reference = Bench::new().train(&EPOCHS);
+    let training = bench.start(&train(&board.place, &small, &deadman));
+    training.wait_for_stderr(FIRST_EPOCH);
+    training.suspend();
+    // Something that takes longer than the deadman: a place that answers nothing is given two seconds.
+    let _ = bench.xyloop(&["device", "info", "--device", &fake::listening()]).expect_code(3);
+    let stopped = Record::read(&record);
+    let safe = stopped.entries().iter().rev().take_while(|entry| entry.event != "mark").collect::<Vec<_>>();
+    assert!(safe.iter().any(|entry| entry.event == "clear" && entry.code == 0), "outputs were not cut");
+    training.wake();
+    let done = training.finish().expect_code(0).expect_stderr(&["armed again"]);
+    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    run.expect_same_result(&reference, "host stood still");
+    run.expect_same_rows(&reference, "host stood still");
+}
+
+#[test]
+fn a_board_without_firmware_or_emulator_says_what_to_do() {
+    let bench = Bench::new();
+    let board = ["sim", "board", "--config", &small()].map(str::to_owned);
+    let with = |more: [&str; 2]| bench.xyloop(&[&board[..], &more.map(str::to_owned)].concat());
+    let _ = with(["--firmware", "nowhere.elf"]).expect_code(2).expect_stderr(&["nowhere.elf", "firmware/boards/build"]);
+    let elf = bench.write("some.elf", "not one");
+    let missing =
+        bench.xyloop(&[&board[..], &["--firmware", &elf, "--qemu", "no-such-emulator"].map(str::to_owned)].concat());
+    let _ = missing.expect_code(3).expect_stderr(&["no-such-emulator", "apt-get install qemu-system-arm"]);
+}
