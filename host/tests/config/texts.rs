@@ -58,6 +58,7 @@ error: `board.input_dac` is "ads131m08", an ADC: a DAC belongs there
    |
 11 | input_dac = "ads131m08"
    |             ^^^^^^^^^^^ `ad5370` or `ad5676r`
+
 error: `board.adc` is "ad5676r", a DAC: an ADC belongs there
   --> rig.toml:10:7
    |
