@@ -14,7 +14,7 @@ use std::{
 
 use common::*;
 use xyloop_firmware::{
-    Board, ReadKey, SafeTable,
+    Board, ReadKey,
     carrier::{ACKNOWLEDGEMENT, Broken, Carrier, Line, REQUEST_MAX, Remote, Request},
     front_end::{FrontEnd, Memory},
     keyed::philox,
@@ -261,11 +261,7 @@ fn emulated(
         fields: vec![DacCode::default(); 2 * usize::from(image.sites())].leak(),
         readings: vec![0; 8 * image.chips().len()].leak(),
     };
-    let mut front_end = FrontEnd::new(Remote::new(wire.clone()), image, memory).unwrap();
-    let couplings: Vec<DacCode> = image.safe_couplings().collect();
-    let fields: Vec<DacCode> = image.safe_fields().collect();
-    let inputs: Vec<Turn> = image.safe_inputs().collect();
-    front_end.recover(&SafeTable { couplings: &couplings, fields: &fields, inputs: &inputs }).expect("chips answer");
+    let front_end = FrontEnd::new(Remote::new(wire.clone()), image, memory).unwrap();
     (Bench::over(description.clone(), front_end), wire)
 }
 

@@ -19,7 +19,9 @@ fn every_command_explains_itself() {
         "device bench",
         "sim",
         "sim serve",
+        "sim plant",
         "config",
+        "config board",
         "config check",
         "config show",
     ] {

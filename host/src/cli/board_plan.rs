@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "spi_hz": image.spi_hz(), "gap_ns": image.gap_ns(),
             "generation_us": times.generation_us, "fields_us": times.fields_us, "read_us": times.read_us,
         });
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        println!("{value}");
         return Ok(());
     }
     println!("Rig `{}`: {} chips, image of {} bytes", rig.name, image.chips().len(), bytes.len());

@@ -4,6 +4,7 @@ use std::fs;
 
 use xyloop::array::Array;
 use xyloop::config::{self, Codec, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
+use xyloop_sim::{chips::ChipKind, rig_image::BoardPlan};
 
 use crate::files::*;
 
@@ -68,6 +69,20 @@ fn planes_are_numbered_one_after_the_other_and_make_their_graph() {
     assert_eq!(Array::new(&load(&spelt)).unwrap().wiring_hash(), Array::new(&rig).unwrap().wiring_hash());
     let same = PLANES.replace("23", "14").replace("window = 6", "window = 5\nstride = 2\npadding = \"same\"");
     assert_eq!(Array::new(&load(&same)).unwrap().graph.len(), 784 + 196 + 10);
+}
+
+#[test]
+fn the_chips_of_a_board_are_no_part_of_the_wiring() {
+    let load = |more: &str| {
+        let files = Files::new(EXPERIMENT, &format!("{RIG}\n{more}"));
+        config::load_rig(files.0.path().join("rig.toml"), &[]).unwrap().0
+    };
+    let (plain, other) = (load(""), load("[board]\nadc = \"ads131m08\"\nspi_mhz = 12.5\ngap_ns = 0\n"));
+    assert_eq!(plain.board.plan(), BoardPlan::default());
+    let plan = BoardPlan { adc: ChipKind::Ads131m08, spi_hz: 12_500_000, gap_ns: 0, ..BoardPlan::default() };
+    assert_eq!(other.board.plan(), plan);
+    let hash = |rig| Array::new(rig).unwrap().wiring_hash();
+    assert_eq!(hash(&plain), hash(&other));
 }
 
 #[test]

@@ -49,6 +49,26 @@ error: `train.nudge.beta` is 20: allowed is above 0, at most 10 (model units)
 }
 
 #[test]
+fn a_chip_that_does_the_opposite_names_its_key() {
+    same(
+        &rig_with("[[7, 9]]", "[[7, 9]]\n[board]\nadc = \"ad5676r\"\ninput_dac = \"ads131m08\""),
+        r#"
+error: `board.input_dac` is "ads131m08", an ADC: a DAC belongs there
+  --> rig.toml:11:13
+   |
+11 | input_dac = "ads131m08"
+   |             ^^^^^^^^^^^ `ad5370` or `ad5676r`
+
+error: `board.adc` is "ad5676r", a DAC: an ADC belongs there
+  --> rig.toml:10:7
+   |
+10 | adc = "ad5676r"
+   |       ^^^^^^^^^ `ad7606` or `ads131m08`
+"#,
+    );
+}
+
+#[test]
 fn a_terminal_outside_the_lattice_names_its_row() {
     same(
         &rig_with("[[7, 9]]", "[[15, 3]]"),

@@ -16,11 +16,14 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
+use rustix::fs::{Mode, OFlags};
 
 use super::{Rack, RackCounts, RackError};
 use crate::serve::ServeError;
 
+/// Names of the FIFOs in their folder.
+const REQUEST: &str = "spi.request";
+const REPLY: &str = "spi.reply";
 /// Pause while nobody takes answers.
 const PAUSE: Duration = Duration::from_millis(1);
 /// What a FIFO may hold of answers that nobody took.
@@ -35,7 +38,7 @@ enum Way {
 }
 
 /// Names that are removed at the end.
-struct Names([PathBuf; 2]);
+struct Names(Vec<PathBuf>);
 
 impl Drop for Names {
     fn drop(&mut self) {
@@ -72,13 +75,10 @@ impl PlantServer {
     /// If they cannot be made, or something else has their names.
     pub fn on_fifos(rack: Rack, folder: &Path) -> Result<Self, ServeError> {
         fs::create_dir_all(folder).map_err(|source| ServeError::Link { path: folder.to_owned(), source })?;
-        let names = Names([folder.join("spi.request"), folder.join("spi.reply")]);
-        for name in &names.0 {
-            if let Err(error) = make_fifo(name) {
-                // Not ours to remove.
-                std::mem::forget(names);
-                return Err(error);
-            }
+        let mut names = Names(Vec::new());
+        for name in [REQUEST, REPLY].map(|name| folder.join(name)) {
+            make_fifo(&name)?;
+            names.0.push(name);
         }
         // Both ends of both: opening and reading never depend on whether the emulator has them open.
         let open = |path: &Path, flags: OFlags| {
@@ -158,7 +158,10 @@ fn make_fifo(name: &Path) -> Result<(), ServeError> {
         }
         Err(_) => {}
     }
-    mkfifoat(CWD, name, Mode::RUSR | Mode::WUSR).map_err(|error| failed(error.into()))
+    #[cfg(not(target_vendor = "apple"))]
+    return rustix::fs::mkfifoat(rustix::fs::CWD, name, Mode::RUSR | Mode::WUSR).map_err(|error| failed(error.into()));
+    #[cfg(target_vendor = "apple")]
+    Err(failed(io::Error::new(io::ErrorKind::Unsupported, "FIFOs cannot be made here: use TCP")))
 }
 
 fn serve_tcp(
@@ -194,6 +197,8 @@ fn serve_tcp(
                 break;
             }
         }
+        // Its other handle, too, or it would stay open.
+        board.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
     Ok(())
 }
