@@ -12,6 +12,8 @@ use core::fmt::{self, Write};
 
 use xyloop_protocol::crc::Crc32c;
 
+pub use xyloop_protocol::message::BootCause;
+
 /// Words of a record.
 pub const RECORD_WORDS: usize = 34;
 /// Longest text in bytes.
@@ -22,44 +24,20 @@ const MAGIC: u32 = u32::from_le_bytes(*b"XYLW");
 /// What is told when the record says that there was something and not what.
 const DAMAGED: &str = "the firmware's last words are damaged";
 
-/// Why a firmware started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum BootCause {
-    /// Nobody knows.
-    #[default]
-    Unknown = 1,
-    /// Power came.
-    PowerOn,
-    /// The reset pin.
-    Pin,
-    /// Software asked for it.
-    Asked,
-    /// The watchdog was not fed.
-    Watchdog,
-    /// The firmware panicked.
-    Panic,
-    /// The processor faulted.
-    HardFault,
-    /// The supply was too low.
-    BrownOut,
-}
+/// Causes by their number in a record; 0 is none.
+const CAUSES: [BootCause; 8] = [
+    BootCause::Unknown,
+    BootCause::PowerOn,
+    BootCause::Pin,
+    BootCause::Asked,
+    BootCause::Watchdog,
+    BootCause::Panic,
+    BootCause::HardFault,
+    BootCause::BrownOut,
+];
 
-impl BootCause {
-    const ALL: [Self; 8] = [
-        Self::Unknown,
-        Self::PowerOn,
-        Self::Pin,
-        Self::Asked,
-        Self::Watchdog,
-        Self::Panic,
-        Self::HardFault,
-        Self::BrownOut,
-    ];
-
-    fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| *cause as u8 == number)
-    }
+fn number_of(cause: BootCause) -> u8 {
+    CAUSES.iter().position(|other| *other == cause).map_or(1, |index| index as u8 + 1)
 }
 
 /// A text of at most [`TEXT_MAX`] bytes; what does not fit is cut off at a character.
@@ -134,8 +112,8 @@ impl Record {
     pub fn with_words(&self, cause: BootCause, text: &Text) -> Self {
         match self.open() {
             Some((_, Some(_), _)) => *self,
-            Some((boots, None, _)) => Self::sealed(boots, cause as u8, text),
-            None => Self::sealed(1, cause as u8, text),
+            Some((boots, None, _)) => Self::sealed(boots, number_of(cause), text),
+            None => Self::sealed(1, number_of(cause), text),
         }
     }
 
@@ -176,7 +154,7 @@ impl Record {
         }
         let cause = match *head as u8 {
             0 => None,
-            number => Some(BootCause::from_number(number)?),
+            number => Some(*CAUSES.get(usize::from(number) - 1)?),
         };
         let mut note = Text { length: (*head >> 8) as usize, ..Text::EMPTY };
         for (bytes, word) in note.bytes.as_chunks_mut::<4>().0.iter_mut().zip(text) {

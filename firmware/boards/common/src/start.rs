@@ -8,7 +8,7 @@ use xyloop_firmware::{
     front_end::{FrontEnd, Hardware},
     rig_image::{CHIPS_MAX, RigImage},
 };
-use xyloop_protocol::{codec::Codecs, link, wiring::Wiring};
+use xyloop_protocol::{codec::Codecs, link, message::BootCause, wiring::Wiring};
 
 use crate::{Buffers, Room};
 
@@ -21,6 +21,10 @@ pub struct About<'a> {
     pub serial: &'a str,
     /// Drawn anew at every start.
     pub boot_id: u32,
+    /// Why this start.
+    pub boot_cause: BootCause,
+    /// What the firmware left behind before it.
+    pub boot_note: &'a str,
 }
 
 /// Why a rig image could not be served.
@@ -44,7 +48,10 @@ impl fmt::Display for StartError {
         match self {
             Self::TooLarge { what, rig, room } => {
                 let over = rig.saturating_sub(*room);
-                write!(f, "the rig has {rig} {what}, this firmware has room for {room}: {over} too many")
+                write!(
+                    f,
+                    "the rig has {rig} {what}, this firmware has room for {room}: {over} too many, build it with more"
+                )
             }
             Self::Memory(what) => write!(f, "the firmware's memory `{what}` is too small"),
         }
@@ -91,6 +98,8 @@ pub fn start<'a, H: Hardware>(
         model: about.model,
         serial: if image.serial().is_empty() { about.serial } else { image.serial() },
         boot_id: about.boot_id,
+        boot_cause: about.boot_cause,
+        boot_note: about.boot_note,
         wiring: Wiring {
             sites: image.sites(),
             couplings: pairs,

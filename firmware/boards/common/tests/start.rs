@@ -17,7 +17,7 @@ use xyloop_firmware::{
 use xyloop_protocol::{
     greeting::Greeting,
     link::{self, Link, Role},
-    message::{Fault, SafeCause, State},
+    message::{BootCause, Fault, SafeCause, State},
     units::ShotId,
     wiring::{Converters, Wiring},
 };
@@ -189,7 +189,8 @@ impl Hardware for Shelf {
     fn stop(&mut self) {}
 }
 
-const ABOUT: About<'_> = About { model: "shelf", serial: "of the chip", boot_id: 77 };
+const ABOUT: About<'_> =
+    About { model: "shelf", serial: "of the chip", boot_id: 77, boot_cause: BootCause::PowerOn, boot_note: "" };
 
 /// What a device says in the first exchange: its greeting's bytes.
 fn greeting(rig: &Rig) -> Vec<u8> {

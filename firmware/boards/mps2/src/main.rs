@@ -70,6 +70,8 @@ fn main() -> ! {
         serial: "mps2",
         // Another one at each boot, and at each start of the emulator.
         boot_id: (random[0] ^ random[1]).wrapping_add(boot.boots.wrapping_mul(0x9e37_79b9)),
+        boot_cause: boot.cause,
+        boot_note: boot.note.as_str(),
     };
     let mut host = Uart::host();
     let hardware = Remote::new(Way::find(clock));

@@ -162,17 +162,15 @@ fn main() -> ! {
     let image = unsafe { core::slice::from_raw_parts(RIG_IMAGE as *const u8, RIG_IMAGE_BYTES) };
     let mut replica = [Replica::default()];
     let started = RigImage::parse(image).map_err(|error| Text::of(format_args!("{error}"))).and_then(|image| {
-        let bus = Bus {
-            spi,
-            address,
-            enable,
-            delay: Delay,
-            highest_hz: image.spi_hz(),
-            gap_ns: image.gap_ns(),
-            selected: None,
-            set: None,
+        let bus =
+            Bus { spi, address, enable, highest_hz: image.spi_hz(), gap_ns: image.gap_ns(), selected: None, set: None };
+        let about = About {
+            model: "pico2",
+            serial: serial.as_str(),
+            boot_id: random,
+            boot_cause: boot.cause,
+            boot_note: boot.note.as_str(),
         };
-        let about = About { model: "pico2", serial: serial.as_str(), boot_id: random };
         let pico = Pico::new(bus, lines, clock, &nets, image);
         let serial = if image.serial().is_empty() { serial.as_str() } else { image.serial() };
         start(pico, image, &about, MEMORY.buffers(&mut replica))
@@ -190,13 +188,16 @@ fn main() -> ! {
                 usb.read(&mut [0; 64]);
                 if now_us >= next_us && usb.is_idle() {
                     next_us = now_us + 1_000_000;
-                    let why = why.as_str();
+                    let (why, note) = (why.as_str(), boot.note.as_str());
                     let _ = write!(
                         usb,
                         "xyloop pico2 {}: {why}. Outputs stay off. Make an image: xyloop config board RIG --image rig.bin; \
                          flash it (hold BOOTSEL while plugging in): picotool load -o {RIG_IMAGE:#x} rig.bin\r\n",
                         env!("CARGO_PKG_VERSION"),
                     );
+                    if !note.is_empty() {
+                        let _ = write!(usb, "What ran before left behind: {note}\r\n");
+                    }
                 }
                 usb.flush();
                 lamp::show(&mut led, Pattern::NoRig, now_us);
