@@ -96,7 +96,9 @@ pub struct Delay;
 
 impl DelayNs for Delay {
     fn delay_ns(&mut self, ns: u32) {
-        cortex_m::asm::delay((u64::from(ns) * u64::from(CPU_HZ / 1_000_000) / 1000) as u32 + 1);
+        // Steps of 20 ns: a division of 64 bits would take longer than most of these waits.
+        const CYCLES: u32 = CPU_HZ / 50_000_000;
+        cortex_m::asm::delay(ns.div_ceil(20) * CYCLES);
     }
 }
 
