@@ -23,6 +23,7 @@ pub mod generations;
 pub mod keyed;
 pub mod nudge;
 pub mod phase;
+mod plan;
 pub mod rig_image;
 pub mod settle;
 mod shot;

@@ -5,7 +5,7 @@
 //! replica and on many.
 
 use xyloop_protocol::{
-    message::{Counts, MAX_SEGMENTS, Plan, ReadOut, Segment},
+    message::{Counts, Plan, ReadOut, Segment},
     units::{DacCode, Flags, IqCode, Turn},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     generations::Generations,
     nudge::{kick_codes, nudge_steps},
     phase::{self, IqSum},
+    plan::{kept_bytes, nudge_sign},
     settle,
     slots::{Row, Slots, Stage},
 };
@@ -305,8 +306,8 @@ impl Shots<'_> {
         if state.basin_changed {
             flags.set(Flags::BASIN_CHANGED);
         }
-        let (segment, settle_us, residual_turn) = (state.segment, state.elapsed_us, state.residual_turn);
-        let row = Row { segment, flags, settle_us, residual_turn, moved_turn };
+        let (settle_us, residual_turn) = (state.elapsed_us, state.residual_turn);
+        let row = Row { segment: state.segment, flags, settle_us, residual_turn, moved_turn };
         let ordinal = self.slots.slot(index).push(row);
         let bytes = kept_bytes(plan.read_out, sites, frame.outputs.len());
         let Some(place) = self.slots.results_mut(index).get_mut(ordinal * bytes..(ordinal + 1) * bytes) else {
@@ -368,45 +369,4 @@ impl Shots<'_> {
         }
         self.contrast.shots += 1;
     }
-}
-
-/// The sign with which a segment enters the contrast: that of its β, 0 if it is not nudged.
-fn nudge_sign(plan: &Plan, segment: u8, flip: bool) -> i32 {
-    match plan.segments.get(usize::from(segment)) {
-        Some(Segment::Nudge(nudge)) => nudge.beta_q8.signum() * if flip { -1 } else { 1 },
-        _ => 0,
-    }
-}
-
-/// Bytes kept in a slot for each equilibrium. With contrast every phase is kept until the shot is added up.
-pub(crate) fn kept_bytes(read_out: ReadOut, sites: usize, outputs: usize) -> usize {
-    match read_out {
-        ReadOut::Phases | ReadOut::Contrast => 2 * sites,
-        ReadOut::Outputs => 2 * outputs,
-        ReadOut::Iq => 4 * sites,
-    }
-}
-
-/// Equilibria a plan produces, if its segments make sense: kicks first, then a free phase before any nudge or release,
-/// nothing after the end. Otherwise the index of the first segment that does not.
-pub(crate) fn equilibria_of(segments: &[Segment; MAX_SEGMENTS]) -> Result<usize, usize> {
-    let (mut equilibria, mut ended) = (0, false);
-    for (index, segment) in segments.iter().enumerate() {
-        match segment {
-            Segment::End => {
-                ended = true;
-                continue;
-            }
-            // Without a kick the start would be whatever ran before.
-            Segment::Kick if index == 0 => continue,
-            Segment::Free if index == 1 => {}
-            Segment::Nudge(_) | Segment::Release if index > 1 => {}
-            _ => return Err(index),
-        }
-        if ended {
-            return Err(index);
-        }
-        equilibria += 1;
-    }
-    if equilibria == 0 { Err(0) } else { Ok(equilibria) }
 }

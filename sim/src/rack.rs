@@ -16,7 +16,7 @@ mod serve;
 use std::io::Write;
 
 use xyloop_firmware::{
-    carrier::{ACKNOWLEDGEMENT, Line, PAYLOAD_MAX, Request},
+    carrier::{ACKNOWLEDGEMENT, Line, PAYLOAD_MAX, REQUEST_MAX, Request},
     rig_image::{Channel, RigImage},
 };
 use xyloop_protocol::units::{DacCode, Turn};
@@ -30,6 +30,9 @@ use crate::{
 
 /// Longest gap between two stamps, in model time units: more is no wait of a shot.
 const GAP_MAX: f64 = 1e6;
+
+/// Bytes that are remembered of what was taken: one less than a Hello has.
+const HISTORY: usize = 18;
 
 /// Why a rack cannot be set up or go on.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +143,9 @@ pub struct Rack {
     last_us: Option<u64>,
     gap_max_us: u32,
     greeted: bool,
-    pending: Vec<u8>,
+    /// The end of what was taken, then, from `at` on, what was not yet.
+    stream: Vec<u8>,
+    at: usize,
     /// Bytes taken since the Hello.
     taken: u64,
     counts: RackCounts,
@@ -186,7 +191,8 @@ impl Rack {
             last_us: None,
             gap_max_us,
             greeted: false,
-            pending: Vec::new(),
+            stream: Vec::new(),
+            at: 0,
             taken: 0,
             counts: RackCounts::default(),
             record: None,
@@ -194,14 +200,15 @@ impl Rack {
     }
 
     /// Records every write to a DAC's register and every edge of a line into `sink`, as CSV: `stamp_us` (the board's time
-    /// at the last edge), `event` (write, latch, clear, reset, convert, hello, mark, error), `chip`, `channel`, `code`
-    /// (hexadecimal: a register's word, a line's level, a shot's number), `register` (or what was wrong). A write to
-    /// several channels has a line for each. Whole lines are written, after each piece of the stream.
+    /// at the last edge), `event` (power, hello, write, latch, clear, reset, convert, mark, error), `chip`, `channel`,
+    /// `code` (hexadecimal: a register's word, a line's new level, a shot's number), `register` (or what was wrong). A
+    /// write to several channels has a line for each. Whole lines are written, after each piece of the stream. `goes_on`:
+    /// the sink has a header already; a line `power` says that the chips are as after power-up.
     ///
     /// # Errors
-    /// If the sink does not take the header.
-    pub fn recording(mut self, sink: Box<dyn Write + Send>) -> Result<Self, RackError> {
-        self.record = Some(Record::begin(sink).map_err(RackError::Record)?);
+    /// If the sink does not take the first lines.
+    pub fn recording(mut self, sink: Box<dyn Write + Send>, goes_on: bool) -> Result<Self, RackError> {
+        self.record = Some(Record::begin(sink, goes_on).map_err(RackError::Record)?);
         Ok(self)
     }
 
@@ -218,7 +225,8 @@ impl Rack {
     /// A new connection: bytes before its first Hello are meant for nobody.
     pub fn connected(&mut self) {
         self.greeted = false;
-        self.pending.clear();
+        self.stream.clear();
+        self.at = 0;
     }
 
     /// Takes a piece of the board's stream and puts what answers it behind `answers`.
@@ -226,33 +234,35 @@ impl Rack {
     /// # Errors
     /// If the stream makes no sense, or the record cannot be written. The next Hello makes a new beginning.
     pub fn receive(&mut self, bytes: &[u8], answers: &mut Vec<u8>) -> Result<(), RackError> {
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.extend_from_slice(bytes);
-        let done = self.take(&pending, answers);
-        if let Ok(at) = done {
-            pending.drain(..at);
-            self.pending = pending;
-        } else {
+        let mut stream = std::mem::take(&mut self.stream);
+        stream.extend_from_slice(bytes);
+        let done = self.take(&stream, answers);
+        if done.is_err() {
             self.greeted = false;
         }
+        self.at = *done.as_ref().unwrap_or(&stream.len());
+        let old = self.at.saturating_sub(HISTORY);
+        stream.drain(..old);
+        (self.stream, self.at) = (stream, self.at - old);
         let recorded = self.record.as_mut().map_or(Ok(()), Record::flush).map_err(RackError::Record);
         done.map(|_| ()).and(recorded)
     }
 
-    /// Takes as many messages as are whole; how many bytes they were.
-    fn take(&mut self, bytes: &[u8], answers: &mut Vec<u8>) -> Result<usize, RackError> {
-        let mut at = 0;
-        // A board that was restarted in the middle of a message greets inside of it.
-        let mut hello = Request::find_hello(bytes);
-        if !self.greeted {
-            let Some(start) = hello else { return Ok(bytes.len().saturating_sub(PAYLOAD_MAX)) };
-            at = start;
-        }
+    /// Takes as many messages as are whole; where the rest begins.
+    fn take(&mut self, stream: &[u8], answers: &mut Vec<u8>) -> Result<usize, RackError> {
+        // A board that was restarted in the middle of a message greets inside of it, perhaps piece by piece: then the
+        // beginning of its Hello was taken for something else.
+        let mut hello = Request::find_hello(stream);
+        let mut at = match hello {
+            Some(start) if !self.greeted || start < self.at => start,
+            None if !self.greeted => return Ok(stream.len()),
+            _ => self.at,
+        };
         loop {
             if hello.is_some_and(|start| start < at) {
-                hello = Request::find_hello(&bytes[at..]).map(|start| at + start);
+                hello = Request::find_hello(&stream[at..]).map(|start| at + start);
             }
-            let decoded = Request::decode(&bytes[at..]);
+            let decoded = Request::decode(&stream[at..]);
             let end = match decoded {
                 Ok(Some((_, length))) => at + length,
                 _ => usize::MAX,
@@ -271,6 +281,10 @@ impl Rack {
                     self.taken += length as u64;
                 }
                 Ok(None) => return Ok(at),
+                Err(_) if ends_in_a_greeting(stream) => {
+                    self.greeted = false;
+                    return Ok(stream.len());
+                }
                 Err(_) => return Err(RackError::Malformed { at: self.taken }),
             }
         }
@@ -439,4 +453,11 @@ impl Rack {
             record.line(self.last_us.unwrap_or(0), event, place, code, register);
         }
     }
+}
+
+/// Whether a Hello may have begun at the end of a stream: the rest of it would be the next to come.
+fn ends_in_a_greeting(stream: &[u8]) -> bool {
+    let mut bytes = [0; REQUEST_MAX];
+    let length = Request::Hello.encode(&mut bytes);
+    (3..length).any(|begun| stream.ends_with(&bytes[..begun]))
 }

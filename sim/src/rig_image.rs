@@ -3,7 +3,8 @@
 //! Chips are filled in order: couplings, then x and y of each site, on the first DACs; inputs on DACs of their own behind
 //! them; I and Q of each site on the ADCs behind those.
 
-use xyloop_firmware::rig_image::{CHIPS_MAX, Channel, ChipKind, ImageError, Parts, RigImage, SERIAL_MAX};
+use xyloop_firmware::rig_image::{CHIPS_MAX, ChipKind, Parts, SERIAL_MAX};
+pub use xyloop_firmware::rig_image::{Channel, ImageError, RigImage};
 use xyloop_protocol::units::DacCode;
 
 use crate::plant::{Description, WiringLists};

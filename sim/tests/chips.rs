@@ -252,7 +252,7 @@ fn ad5676r_powers_down_reads_back_and_resets() {
     tell(&mut dac, &[0x35, 0xbe, 0xef]);
     tell(&mut dac, &[0x15, 0x11, 0x11]);
     tell(&mut dac, &[0x95, 0x00, 0x00]); // Read back channel 5.
-    assert_eq!(shift(&mut dac, &[0; 3]), [0, 0xbe, 0xef], "its DAC register");
+    assert_eq!(shift(&mut dac, &[0; 3]), [0, 0x11, 0x11], "its input register");
     tell(&mut dac, &[0x40, 0x04, 0x00]); // Channel 5 down.
     assert_eq!((dac.output(5), dac.output(4)), (Some(0), Some(0x8000)));
     tell(&mut dac, &[0x40, 0x00, 0x00]);

@@ -506,6 +506,9 @@ class Session:
         entry = self.asked.pop(0)
         demand(entry["tag"] == tag, f"tag {tag} was answered, the next answer due is that of {entry['tag']}")
         if name == "Refused":
+            # 8.2: it is in force, but went safe before it was latched.
+            if entry["name"] == "Commit" and body["reason"] == "NotReady":
+                self.commit(entry["body"])
             return None
         wanted = {"Identify": "Identity", "Status": "Status"}.get(entry["name"], "Done")
         demand(name == wanted, f"{entry['name']} was answered with {name}")

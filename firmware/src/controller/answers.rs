@@ -9,7 +9,7 @@ use xyloop_protocol::{
 };
 
 use super::Controller;
-use crate::{board::Board, shot::kept_bytes};
+use crate::{board::Board, plan::kept_bytes};
 
 /// Bytes that are kept free in front of contrast sums for the rest of their message.
 const SUMS_HEAD: usize = 64;

@@ -10,8 +10,8 @@ use xyloop_protocol::{
 use super::{Controller, Outputs, REPLY_ROOM, answers::Answer};
 use crate::{
     board::Board,
+    plan::{equilibria_of, kept_bytes},
     settle,
-    shot::{equilibria_of, kept_bytes},
 };
 
 impl<B: Board> Controller<'_, B> {

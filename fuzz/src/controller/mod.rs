@@ -16,7 +16,7 @@ mod board;
 #[path = "../../../firmware/tests/common/words.rs"]
 mod words;
 
-use xyloop_firmware::BoardError;
+use xyloop_firmware::{BoardError, Pace};
 use xyloop_protocol::{
     codec::Codec,
     message::{Block, Bytes, CodeArray, Command, Cost, Differences, Plan, ReadOut, Stage},
@@ -87,26 +87,23 @@ pub const OPS: [Op; 16] = [
     Op::Plant,
 ];
 
-const CALLS: [Call; 7] = [
-    Call::StageCouplings,
-    Call::LatchFields,
-    Call::BeginShot,
-    Call::Start,
-    Call::Poll,
-    Call::Read,
-    Call::Recover,
-];
+const CALLS: [Call; 7] =
+    [Call::StageCouplings, Call::LatchFields, Call::BeginShot, Call::Start, Call::Poll, Call::Read, Call::Recover];
 const ERRORS: [BoardError; 3] = [BoardError::Converter, BoardError::Board, BoardError::Plant];
+/// A latch takes one poll, two, or all the time to the deadman.
+const PACES: [Pace; 3] = [Pace::UNBOUNDED, Pace { codes: 4, reads: 1 }, Pace { codes: 1, reads: 3 }];
 /// Steps of a script at most.
 const MOST_STEPS: usize = 120;
 
 /// Runs the target.
 pub fn run(data: &[u8]) {
     let mut script = Script::new(data);
-    let slowness: &[u64] = [&[1][..], &[1, 3], &[0, 2]][usize::from(script.below(3))];
+    let kind = usize::from(script.below(9));
+    let slowness: &[u64] = [&[1][..], &[1, 3], &[0, 2]][kind % 3];
     let start = script.below(4);
     let mut memory = Memory::new(slowness.len());
     let mut rig = Rig::new(&mut memory, Bench::new(slowness));
+    rig.bench.set_pace(PACES[kind / 3]);
     let mut mind = Mind::default();
     // Some runs begin where a batch can.
     if start > 0 {

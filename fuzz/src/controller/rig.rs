@@ -27,6 +27,8 @@ use crate::{
 const CHUNK: usize = 700;
 /// Moments a run may have: a plan can ask for a look every microsecond.
 const MOMENTS: u32 = 1_500;
+/// What a board of a pace can do at once takes so long: slow enough for a deadman in the middle of a latch.
+const WORK_US: u64 = 40_000;
 /// Rounds at one moment after which host and device are taken to talk without end.
 const ROUNDS: u32 = 3_000;
 
@@ -254,7 +256,7 @@ impl<'m> Rig<'m> {
         assert!(self.committing || self.forged || self.bench.unsafe_acts(0).is_empty(), "unsafe before any commit");
         let counts = self.device.counts();
         assert!(counts.shots_begun >= counts.shots_finished + counts.shots_discarded);
-        let at_rest = self.device.next_wakeup_us().is_none_or(|at| at > now);
+        let at_rest = self.device.is_working() || self.device.next_wakeup_us().is_none_or(|at| at > now);
         assert!(at_rest, "nothing is due, and yet it is");
         assert!(self.host.next_wakeup_us().is_none_or(|at| at > now), "the host is never at rest");
     }
@@ -272,7 +274,9 @@ impl<'m> Rig<'m> {
         self.exchange();
         while self.now() < end && self.moments_left > 0 {
             self.moments_left -= 1;
-            let wakeups = [self.host.next_wakeup_us(), self.device.next_wakeup_us(), self.bench.next_due_us()];
+            let device =
+                if self.device.is_working() { Some(self.now() + WORK_US) } else { self.device.next_wakeup_us() };
+            let wakeups = [self.host.next_wakeup_us(), device, self.bench.next_due_us()];
             let next = wakeups.into_iter().flatten().min().unwrap_or(end);
             self.bench.now_us.set(next.max(self.now() + 1).min(end));
             self.exchange();

@@ -24,6 +24,8 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Say which converter chips a board needs for a rig, and write the rig image that is flashed and the wiring list.
+    Board(super::board_plan::Arguments),
 }
 
 /// Runs it.
@@ -44,6 +46,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
                 array.wiring_hash()
             );
         }
+        Command::Board(arguments) => super::board_plan::run(arguments)?,
         Command::Show { experiment, settings } => print!("{}", config::load(experiment, &settings.set)?.to_toml()?),
     }
     Ok(())

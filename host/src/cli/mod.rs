@@ -1,10 +1,12 @@
 //! Arguments and exit codes. Each command lives in a module of its own; results go to stdout, everything else to stderr.
 
 mod bench;
+mod board_plan;
 mod config;
 mod device;
 mod doctor;
 mod eval;
+mod plant;
 mod progress;
 mod sim;
 mod trace;
@@ -22,7 +24,11 @@ use xyloop::{
     train::TrainError,
 };
 use xyloop_protocol::adversary::Faults;
-use xyloop_sim::serve::{Recorder, ServeError};
+use xyloop_sim::{
+    rack::RackError,
+    rig_image::PlanError,
+    serve::{Recorder, ServeError},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -172,12 +178,14 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.is::<RunError>()
         || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
         || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
+        || error.is::<PlanError>()
         || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
     {
         2
     } else if error.is::<DeviceError>()
         || error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
+        || error.is::<RackError>()
         || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
     {
         3

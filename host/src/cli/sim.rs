@@ -1,6 +1,9 @@
-//! `xyloop sim`: a simulated device for other processes.
+//! `xyloop sim`: simulated devices, and parts of them, for other processes.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use xyloop::{array::Array, config};
@@ -40,6 +43,8 @@ Faults (--fault NAME=VALUE,...), each in both directions:
         #[command(flatten)]
         line: Line,
     },
+    /// Serve simulated converter chips, with the array of a rig behind them, to an emulated board until Ctrl-C.
+    Plant(super::plant::Arguments),
 }
 
 /// What is done to the line.
@@ -73,7 +78,13 @@ pub struct Way {
 
 /// Serves until Ctrl-C.
 pub fn run(command: &Command) -> anyhow::Result<()> {
-    let Command::Serve { way, config, settings, line } = command;
+    match command {
+        Command::Serve { way, config, settings, line } => serve(way, config, settings, line),
+        Command::Plant(arguments) => super::plant::run(arguments),
+    }
+}
+
+fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(config, &settings.set)?;
     let description = Array::new(&rig)?.description(&rig);
     let boot_id = xyloop::device::fresh_number();
@@ -127,7 +138,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 /// Ctrl-C, or what service managers send: the link has to go in either case.
-async fn asked_to_end() -> std::io::Result<()> {
+pub(super) async fn asked_to_end() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -28,8 +28,8 @@ pub use experiment::{
 };
 pub use report::ConfigError;
 pub use rig::{
-    Converters, Device, Geometry, Lattice, Padding, PlaneTable, Plant, Port, PortError, Rig, Serial, Shape, Solver,
-    Timing,
+    Board, Chip, Converters, Device, Geometry, Lattice, Padding, PlaneTable, Plant, Port, PortError, Rig, Serial,
+    Shape, Solver, Timing,
 };
 pub use training::{
     BasinRule, Cost, FieldForm, Guard, Init, Nudge, NudgeMode, Optimiser, OptimiserKind, Stop, Train, UnsettledRule,

@@ -1,4 +1,4 @@
-//! The rig file's tables: lattice and terminals, converters, timing, device, simulated plant.
+//! The rig file's tables: lattice and terminals, converters, timing, device, board, simulated plant.
 //!
 //! Only shapes, defaults and small accessors live here. Which values are allowed is in [`super::rig_rules`]; the
 //! interaction graph is built elsewhere, from [`Lattice`].
@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use xyloop_sim::{chips::ChipKind, rig_image::BoardPlan};
 
 /// A rig: board + plant + wiring, described by one file in `hil-config/rigs/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Rig {
     /// How to reach the device.
     #[serde(default)]
     pub device: Device,
+    /// The converter chips of a board, and how they are reached.
+    #[serde(default)]
+    pub board: Board,
     /// The simulated plant; a real rig ignores it.
     #[serde(default)]
     pub plant: Plant,
@@ -352,6 +356,68 @@ impl TryFrom<String> for Port {
 impl From<Port> for String {
     fn from(port: Port) -> Self {
         port.to_string()
+    }
+}
+
+/// `[board]`: the converter chips of a board and its SPI buses. It is no part of the wiring that device and host compare:
+/// the same array behind other chips is the same array.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Board {
+    /// What drives couplings and bias fields. Default `ad5370`.
+    pub dac: Chip,
+    /// What drives the inputs. Default `ad5676r`.
+    pub input_dac: Chip,
+    /// What reads I and Q. Default `ad7606`.
+    pub adc: Chip,
+    /// Clock of the SPI buses in MHz, 0.1 to 50. Default 20.
+    pub spi_mhz: f64,
+    /// What the board needs between two transactions, nanoseconds, 0 to 1 000 000. Default 500.
+    pub gap_ns: u32,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { dac: Chip::Ad5370, input_dac: Chip::Ad5676r, adc: Chip::Ad7606, spi_mhz: 20.0, gap_ns: 500 }
+    }
+}
+
+impl Board {
+    /// The same as the rig image is made from.
+    pub fn plan(&self) -> BoardPlan {
+        BoardPlan {
+            dac: self.dac.kind(),
+            input_dac: self.input_dac.kind(),
+            adc: self.adc.kind(),
+            spi_hz: (self.spi_mhz * 1e6).round() as u32,
+            gap_ns: self.gap_ns,
+        }
+    }
+}
+
+/// A kind of converter chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chip {
+    /// DAC, 40 channels of 16 bits, bipolar.
+    Ad5370,
+    /// DAC, 8 channels of 16 bits, unipolar; it has no clear pin.
+    Ad5676r,
+    /// ADC, 8 channels of 16 bits.
+    Ad7606,
+    /// ADC, 8 channels of 24 bits, frames with a CRC.
+    Ads131m08,
+}
+
+impl Chip {
+    /// As the firmware knows it.
+    pub fn kind(self) -> ChipKind {
+        match self {
+            Self::Ad5370 => ChipKind::Ad5370,
+            Self::Ad5676r => ChipKind::Ad5676r,
+            Self::Ad7606 => ChipKind::Ad7606,
+            Self::Ads131m08 => ChipKind::Ads131m08,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which values a rig file may hold.
 
 use xyloop_lattice::GeometryError;
+use xyloop_sim::chips::ChipKind;
 
 use super::report::Issue;
-use super::rig::{Geometry, Lattice, PlaneTable, Rig};
+use super::rig::{Board, Geometry, Lattice, PlaneTable, Rig};
 use super::rules::{Rules, positive};
 use super::typed::show;
 
@@ -43,6 +44,7 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
                 .help("`xyloop device info` shows it between the device's model and its firmware"),
         );
     }
+    board(&rig.board, &mut rules);
     let plant = &rig.plant;
     rules.seed("plant.seed", plant.seed);
     rules.range("plant.threads", plant.threads, 0..=1024, "(0 = one per core)");
@@ -55,6 +57,27 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
         _ => grid(&rig.lattice, &mut rules),
     }
     rules.issues
+}
+
+fn board(board: &Board, rules: &mut Rules) {
+    for (key, chip, drives) in
+        [("dac", board.dac, true), ("input_dac", board.input_dac, true), ("adc", board.adc, false)]
+    {
+        let kind = chip.kind();
+        if kind.is_dac() != drives {
+            let names = ChipKind::NAMES.iter().filter(|(kind, _)| kind.is_dac() == drives);
+            let allowed = names.map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+            let (is, wants) = if drives { ("an ADC", "a DAC") } else { ("a DAC", "an ADC") };
+            let title = format!("`board.{key}` is \"{}\", {is}: {wants} belongs there", name_of(kind));
+            rules.push(Issue::at(&format!("board.{key}"), title).label(allowed));
+        }
+    }
+    rules.range("board.spi_mhz", board.spi_mhz, 0.1..=50.0, "MHz");
+    rules.range("board.gap_ns", board.gap_ns, 0..=1_000_000, "ns");
+}
+
+fn name_of(kind: ChipKind) -> &'static str {
+    ChipKind::NAMES.iter().find(|(other, _)| *other == kind).map_or("", |(_, name)| name)
 }
 
 /// Keys of `[lattice]` that say nothing about layers or planes: `words` are what the terminals are, and what to give.

@@ -3,7 +3,8 @@
 //! A frame is 24 bits: command (4), address (4), data (16). Each channel has an input register and a DAC register; LDAC
 //! falling, or a command, carries the one into the other. There is no clear pin: after a reset of the microcontroller the
 //! outputs stay what they were until the reset line is pulsed. Power-up and reset make them zero-scale or mid-scale, as
-//! the RSTSEL pin is wired. A software reset takes the data 0x1234.
+//! the RSTSEL pin is wired. A software reset takes the data 0x1234. A read-back brings the *input* register, in the frame
+//! after the one that asks for it.
 
 use super::{FrameError, Written, word24};
 
@@ -90,7 +91,7 @@ impl Ad5676r {
             7 => ("reference", 0),
             8 => ("daisy chain", 0),
             9 => {
-                registers.read_back = Some(registers.latched[channel()?]);
+                registers.read_back = Some(registers.input[channel()?]);
                 return Ok(None);
             }
             10 => {

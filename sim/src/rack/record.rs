@@ -17,10 +17,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn begin(mut sink: Box<dyn Write + Send>) -> io::Result<Self> {
-        sink.write_all(HEADER.as_bytes())?;
-        sink.flush()?;
-        Ok(Self { sink, lines: String::new(), failed: None })
+    /// Chips are powered up; a record that goes on has its header already.
+    pub fn begin(sink: Box<dyn Write + Send>, goes_on: bool) -> io::Result<Self> {
+        let lines = if goes_on { String::new() } else { HEADER.to_owned() };
+        let mut record = Self { sink, lines, failed: None };
+        record.line(0, "power", None, None, "");
+        record.write()?;
+        Ok(record)
     }
 
     pub fn line(

@@ -148,11 +148,11 @@ impl PlantServer {
     }
 }
 
-/// A FIFO of this name, in place of one that is left over.
+/// A FIFO of this name; one that is left over is taken as it is: a board may still have it open.
 fn make_fifo(name: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Link { path: name.to_owned(), source };
     match fs::symlink_metadata(name) {
-        Ok(entry) if entry.file_type().is_fifo() => fs::remove_file(name).map_err(failed)?,
+        Ok(entry) if entry.file_type().is_fifo() => return Ok(()),
         Ok(_) => {
             return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else of that name")));
         }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use xyloop_firmware::{generations::crc_of, keyed::Stream};
+use xyloop_firmware::{Board, Controller, generations::crc_of, keyed::Stream};
 use xyloop_lattice::{Geometry, Graph, Parameters, Preset};
 use xyloop_protocol::{
     codec::{Codec, read_out},
@@ -26,7 +26,7 @@ use xyloop_protocol::{
     units::{DacCode, Flags, ShotId},
     wiring::Converters,
 };
-use xyloop_sim::{Description, Device, Memory, Solver, board::Workers, noise};
+use xyloop_sim::{Description, Memory, SimulatedBoard, Solver, board::Workers, noise};
 
 pub const TAU: f64 = std::f64::consts::TAU;
 
@@ -231,9 +231,9 @@ pub fn take_rows(equilibria: &Equilibria<'_>, shot: &mut Vec<Row>) -> usize {
     shot.len() - before
 }
 
-/// A simulated device and its host.
-pub struct Bench {
-    pub device: Device<'static>,
+/// A device, simulated as a whole or over another board, and its host.
+pub struct Bench<B = SimulatedBoard> {
+    pub device: Controller<'static, B>,
     pub converters: Converters,
     pub generation: Generation,
     pub rows: Rows,
@@ -262,6 +262,26 @@ impl Bench {
     fn with_workers(description: Description, workers: Workers, wake: Option<Receiver<()>>) -> Self {
         let converters = description.converters;
         let memory = Box::leak(Box::new(Memory::new(Arc::new(description), 1)));
+        Self::connected(memory.device(workers).unwrap(), converters, wake)
+    }
+
+    /// With these codes in force.
+    pub fn with_codes(description: Description, codes: &Codes) -> Self {
+        let mut bench = Self::new(description);
+        bench.commit(codes);
+        bench
+    }
+}
+
+impl<B: Board> Bench<B> {
+    /// Connected; over another board of one replica.
+    pub fn over(description: Description, board: B) -> Self {
+        let converters = description.converters;
+        let memory = Box::leak(Box::new(Memory::new(Arc::new(description), 1)));
+        Self::connected(memory.controller(board).unwrap(), converters, None)
+    }
+
+    fn connected(device: Controller<'static, B>, converters: Converters, wake: Option<Receiver<()>>) -> Self {
         let storage = link::Storage {
             frame: vec![0; frame::storage_len(1024)].leak(),
             receive: vec![0; 1 << 17].leak(),
@@ -269,7 +289,7 @@ impl Bench {
             flight: vec![link::InFlight::default(); 128].leak(),
         };
         let mut bench = Self {
-            device: memory.device(workers).unwrap(),
+            device,
             converters,
             generation: Generation::default(),
             rows: Rows::new(),
@@ -283,13 +303,6 @@ impl Bench {
         bench.host.connect(1, &[], 0).unwrap();
         bench.exchange();
         assert_eq!(bench.host.session(), Some(1));
-        bench
-    }
-
-    /// With these codes in force.
-    pub fn with_codes(description: Description, codes: &Codes) -> Self {
-        let mut bench = Self::new(description);
-        bench.commit(codes);
         bench
     }
 
