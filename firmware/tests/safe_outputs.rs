@@ -299,7 +299,11 @@ fn a_board_that_cannot_be_set_up_anew_stays_faulted() {
     let mut rig = Rig::planned(&[1], Cost::Cosine);
     let generation = Codes::new(1).generation(1);
     assert_eq!(rig.ask(Command::Clear), Heard::Done);
-    assert_eq!(rig.bench.count(|act| *act == Act::Recover), 0, "without a fault there is nothing to recover from");
+    assert_eq!(
+        rig.bench.count(|act| *act == Act::Recover),
+        1,
+        "at reset; without a fault there is nothing to recover from"
+    );
     rig.bench.fail.set(Some((Call::Start, 0, BoardError::Converter)));
     rig.shoot(1, false);
     rig.run_until(10_000, |rig| rig.device.state() == State::Faulted(Fault::Converter));
@@ -311,10 +315,23 @@ fn a_board_that_cannot_be_set_up_anew_stays_faulted() {
     assert_eq!(rig.bench.unsafe_acts(from), []);
     assert!(rig.bench.is_safe());
     assert_eq!(rig.ask(Command::Clear), Heard::Done);
-    assert_eq!(rig.bench.count(|act| *act == Act::Recover), 1);
+    assert_eq!(rig.bench.count(|act| *act == Act::Recover), 2);
     assert_eq!(rig.device.state(), State::Safe(SafeCause::Cleared));
     assert_eq!(rig.ask(Command::Arm(generation)), Heard::Done);
     rig.run_until(100_000, |rig| rig.rows.len() == 4);
+}
+
+#[test]
+fn a_board_that_cannot_be_set_up_at_reset_is_a_device_with_a_fault() {
+    let mut rig = Rig::failing_at_reset(BoardError::Converter);
+    rig.connect(1);
+    assert_eq!(rig.device.state(), State::Faulted(Fault::Converter));
+    let commit = Command::Commit(Codes::new(1).generation(1));
+    assert_eq!(rig.ask(commit), refused(Reason::Faulted, Fault::Converter as u64));
+    assert_eq!(rig.log_length(), 0, "nothing was written");
+    assert_eq!(rig.ask(Command::Clear), Heard::Done);
+    assert_eq!(rig.device.state(), State::Safe(SafeCause::Cleared));
+    assert!(rig.bench.is_safe());
 }
 
 #[test]

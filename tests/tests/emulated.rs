@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use xyloop_tests::{
     Bench, ENDLESS, FIRST_EPOCH, PATIENT, TINY,
-    emulated::{Emulated, Entry, Record},
+    emulated::{Emulated, Record},
     fake, small,
 };
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use xyloop_firmware::{Controller, Identification, SafeTable, Sizes, Storage, phase::IqSum};
+use xyloop_firmware::{BoardError, Controller, Identification, SafeTable, Sizes, Storage, phase::IqSum};
 use xyloop_protocol::{
     codec::{Codec, Codecs, read_out, rice},
     frame,
@@ -15,7 +15,7 @@ use xyloop_protocol::{
 };
 
 use super::{
-    board::{Bench, COUPLINGS, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields, safe_inputs},
+    board::{Bench, COUPLINGS, Call, INPUTS, OUTPUTS, SITES, ScriptedBoard, safe_couplings, safe_fields, safe_inputs},
     words::{Codes, DEADMAN_US, Heard, RESULT_BYTES, Row, SLOTS, WIRING, bytes_of, inputs_of, plan, targets_of},
 };
 
@@ -121,8 +121,18 @@ impl Rig {
         Self::of(slowness, slots, codecs, (BootCause::PowerOn, ""))
     }
 
+    /// A device whose board cannot be set up the first time.
+    pub fn failing_at_reset(error: BoardError) -> Self {
+        let bench = Bench::new(&[1]);
+        bench.fail.set(Some((Call::Recover, 0, error)));
+        Self::over(bench, SLOTS, Codecs::ALL, (BootCause::PowerOn, ""))
+    }
+
     fn of(slowness: &[u64], slots: usize, codecs: Codecs, boot: (BootCause, &'static str)) -> Self {
-        let bench = Bench::new(slowness);
+        Self::over(Bench::new(slowness), slots, codecs, boot)
+    }
+
+    fn over(bench: Rc<Bench>, slots: usize, codecs: Codecs, boot: (BootCause, &'static str)) -> Self {
         let storage = link::Storage {
             frame: leak(0, frame::storage_len(1024)),
             receive: leak(0, 1 << 15),

@@ -1,6 +1,7 @@
 //! Arguments and exit codes. Each command lives in a module of its own; results go to stdout, everything else to stderr.
 
 mod bench;
+mod board;
 mod board_plan;
 mod config;
 mod device;
@@ -25,6 +26,7 @@ use xyloop::{
 };
 use xyloop_protocol::adversary::Faults;
 use xyloop_sim::{
+    emulator::EmulatorError,
     rack::RackError,
     rig_image::PlanError,
     serve::{Recorder, ServeError},
@@ -179,12 +181,14 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
         || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
         || error.is::<PlanError>()
+        || error.downcast_ref().is_some_and(board::is_wrong_argument)
         || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
     {
         2
     } else if error.is::<DeviceError>()
         || error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
+        || error.is::<EmulatorError>()
         || error.is::<RackError>()
         || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
     {

@@ -45,6 +45,25 @@ Faults (--fault NAME=VALUE,...), each in both directions:
     },
     /// Serve simulated converter chips, with the array of a rig behind them, to an emulated board until Ctrl-C.
     Plant(super::plant::Arguments),
+    /// Run the firmware in an emulated Cortex-M, with its converter chips and the array simulated beside it; prints the
+    /// place to pass to `--device`.
+    #[command(after_help = "\
+Examples:
+  firmware/boards/build mps2                                                            build the firmware first
+  xyloop sim board --config hil-config/xor-small.toml
+  xyloop sim board --tcp 127.0.0.1:5555 --config hil-config/xor-small.toml --record codes.csv
+  xyloop sim board --chips uart --config hil-config/xor-small.toml
+
+It needs qemu-system-arm (Debian: `apt-get install qemu-system-arm`). Time is the board's own and goes on with its waits: how \
+fast this machine is cannot change a result.")]
+    Board(super::board::Arguments),
+    /// Become PROGRAM, and end with whoever started this.
+    #[command(hide = true)]
+    Bound {
+        /// The program and its arguments.
+        #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
 }
 
 /// What is done to the line.
@@ -81,6 +100,8 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { way, config, settings, line } => serve(way, config, settings, line),
         Command::Plant(arguments) => super::plant::run(arguments),
+        Command::Board(arguments) => super::board::run(arguments),
+        Command::Bound { command } => super::board::run_bound(command),
     }
 }
 
