@@ -81,7 +81,7 @@ mod tests {
             [2_400, 10_000, 292_968, 300_000, 1_000_000, 8_000_000, 17_000_000, 20_000_000, 25_000_000, 50_000_000]
         {
             let divider = Divider::of(INPUT, hz);
-            assert!(divider.prescale >= 2 && divider.prescale % 2 == 0, "{hz}: {divider:?}");
+            assert!(divider.prescale >= 2 && divider.prescale.is_multiple_of(2), "{hz}: {divider:?}");
             let exact = f64::from(INPUT) / f64::from(divider.prescale) / (1.0 + f64::from(divider.postdivide));
             assert!(exact <= f64::from(hz), "{hz}: {exact}");
             // The divisor is even: one step of it is the most that can be missed.

@@ -10,6 +10,7 @@
 pub mod bus;
 pub mod last_words;
 mod memory;
+pub mod shift;
 mod start;
 
 #[doc(hidden)]

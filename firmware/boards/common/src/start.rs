@@ -48,7 +48,10 @@ impl fmt::Display for StartError {
         match self {
             Self::TooLarge { what, rig, room } => {
                 let over = rig.saturating_sub(*room);
-                write!(f, "the rig has {rig} {what}, this firmware has room for {room}: {over} too many")
+                write!(
+                    f,
+                    "the rig has {rig} {what}, this firmware has room for {room}: {over} too many, build it with more"
+                )
             }
             Self::Memory(what) => write!(f, "the firmware's memory `{what}` is too small"),
         }

@@ -96,7 +96,9 @@ pub struct Delay;
 
 impl DelayNs for Delay {
     fn delay_ns(&mut self, ns: u32) {
-        cortex_m::asm::delay((u64::from(ns) * u64::from(CPU_HZ / 1_000_000) / 1000) as u32 + 1);
+        // Steps of 20 ns: a division of 64 bits would take longer than most of these waits.
+        const CYCLES: u32 = CPU_HZ / 50_000_000;
+        cortex_m::asm::delay(ns.div_ceil(20) * CYCLES);
     }
 }
 
@@ -162,16 +164,8 @@ fn main() -> ! {
     let image = unsafe { core::slice::from_raw_parts(RIG_IMAGE as *const u8, RIG_IMAGE_BYTES) };
     let mut replica = [Replica::default()];
     let started = RigImage::parse(image).map_err(|error| Text::of(format_args!("{error}"))).and_then(|image| {
-        let bus = Bus {
-            spi,
-            address,
-            enable,
-            delay: Delay,
-            highest_hz: image.spi_hz(),
-            gap_ns: image.gap_ns(),
-            selected: None,
-            set: None,
-        };
+        let bus =
+            Bus { spi, address, enable, highest_hz: image.spi_hz(), gap_ns: image.gap_ns(), selected: None, set: None };
         let about = About {
             model: "pico2",
             serial: serial.as_str(),
@@ -196,13 +190,16 @@ fn main() -> ! {
                 usb.read(&mut [0; 64]);
                 if now_us >= next_us && usb.is_idle() {
                     next_us = now_us + 1_000_000;
-                    let why = why.as_str();
+                    let (why, note) = (why.as_str(), boot.note.as_str());
                     let _ = write!(
                         usb,
                         "xyloop pico2 {}: {why}. Outputs stay off. Make an image: xyloop config board RIG --image rig.bin; \
                          flash it (hold BOOTSEL while plugging in): picotool load -o {RIG_IMAGE:#x} rig.bin\r\n",
                         env!("CARGO_PKG_VERSION"),
                     );
+                    if !note.is_empty() {
+                        let _ = write!(usb, "What ran before left behind: {note}\r\n");
+                    }
                 }
                 usb.flush();
                 lamp::show(&mut led, Pattern::NoRig, now_us);

@@ -13,13 +13,14 @@ use rp235x_hal::{
     gpio::{DynPinId, FunctionSio, Pin, PullNone, PullUp, SioOutput, bank0::Gpio9},
     pac,
 };
-use xyloop_board_common::bus::{self, Divider};
+use xyloop_board_common::{
+    bus::{self, Divider},
+    shift::{self, Fifos},
+};
 use xyloop_firmware::rig_image::ChipKind;
 
 use crate::{CPU_HZ, Delay};
 
-/// Words that the FIFO takes.
-const FIFO: usize = 8;
 /// What two 74HC decoders at 3.3 V take from their inputs to a select line, rounded up.
 const EXPANDER_NS: u32 = 150;
 
@@ -33,7 +34,6 @@ pub struct Bus {
     pub spi: pac::SPI0,
     pub address: Address,
     pub enable: Enable,
-    pub delay: Delay,
     /// The rig's clock, Hz; a chip that is slower gets its own.
     pub highest_hz: u32,
     /// Between two selects, ns.
@@ -68,33 +68,32 @@ impl Bus {
             for (bit, pin) in self.address.iter_mut().enumerate() {
                 set(pin, PinState::from(address >> bit & 1 == 1));
             }
-            self.delay.delay_ns(EXPANDER_NS);
+            Delay.delay_ns(EXPANDER_NS);
             self.selected = Some(address);
         }
         set(&mut self.enable, PinState::Low);
-        self.delay.delay_ns(EXPANDER_NS);
+        Delay.delay_ns(EXPANDER_NS);
     }
 
     fn deselect(&mut self) {
         set(&mut self.enable, PinState::High);
-        self.delay.delay_ns(self.gap_ns.max(bus::LEAST_GAP_NS));
+        Delay.delay_ns(self.gap_ns.max(bus::LEAST_GAP_NS));
+    }
+}
+
+impl Fifos for Bus {
+    fn status(&self) -> (bool, bool) {
+        let status = self.spi.sspsr().read();
+        (status.tnf().bit(), status.rne().bit())
     }
 
-    /// Shifts `count` bytes: `out` gives them, `take` gets what comes back.
-    fn shift(&mut self, count: usize, out: impl Fn(usize) -> u8, mut take: impl FnMut(usize, u8)) {
-        let (mut sent, mut received) = (0, 0);
-        while received < count {
-            let status = self.spi.sspsr().read();
-            if sent < count && sent - received < FIFO && status.tnf().bit() {
-                // SAFETY: of the 16 bits the lower 8 are sent.
-                self.spi.sspdr().write(|w| unsafe { w.data().bits(out(sent).into()) });
-                sent += 1;
-            }
-            if status.rne().bit() {
-                take(received, self.spi.sspdr().read().data().bits() as u8);
-                received += 1;
-            }
-        }
+    fn send(&mut self, byte: u8) {
+        // SAFETY: of the 16 bits the lower 8 are sent.
+        self.spi.sspdr().write(|w| unsafe { w.data().bits(byte.into()) });
+    }
+
+    fn receive(&mut self) -> u8 {
+        self.spi.sspdr().read().data().bits() as u8
     }
 }
 
@@ -117,26 +116,7 @@ impl SpiDevice for Chip<'_> {
         // The clock's idle level may change here: before the select.
         bus.configure(kind, bus::listens(operations));
         bus.select(self.address);
-        for operation in operations {
-            match operation {
-                Operation::Read(into) => bus.shift(into.len(), |_| 0, |at, byte| into[at] = byte),
-                Operation::Write(from) => bus.shift(from.len(), |at| from[at], |_, _| ()),
-                Operation::Transfer(into, from) => bus.shift(
-                    into.len().max(from.len()),
-                    |at| from.get(at).copied().unwrap_or(0),
-                    |at, byte| {
-                        if let Some(place) = into.get_mut(at) {
-                            *place = byte;
-                        }
-                    },
-                ),
-                Operation::TransferInPlace(both) => {
-                    let cells = core::cell::Cell::from_mut(&mut **both).as_slice_of_cells();
-                    bus.shift(cells.len(), |at| cells[at].get(), |at, byte| cells[at].set(byte));
-                }
-                Operation::DelayNs(ns) => bus.delay.delay_ns(*ns),
-            }
-        }
+        shift::run(bus, &mut Delay, operations);
         bus.deselect();
         Ok(())
     }
