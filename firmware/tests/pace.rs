@@ -101,6 +101,25 @@ fn a_commit_is_answered_after_its_latch_and_what_comes_behind_it_waits() {
     assert!(latched.is_some(), "it was latched before it was answered");
 }
 
+#[test]
+fn latches_in_a_row_share_what_fits_into_a_poll() {
+    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
+    rig.bench.set_pace(Pace { codes: 4, reads: 1 });
+    let from = rig.log_length();
+    let tags = [(); 3].map(|()| rig.tell(Command::Abort));
+    // 4, then 2 and 2, then 4, then 4, then 2: three times six couplings.
+    for _ in 0..5 {
+        rig.exchange_once();
+    }
+    assert_eq!(rig.others, tags.map(|tag| (tag, Heard::Done)));
+    assert_eq!(rig.bench.most_work().0, 4);
+    let pieces: Vec<(usize, usize)> = rig.bench.log.borrow()[from..]
+        .iter()
+        .filter_map(|(_, act)| if let Act::Staged { first, codes } = act { Some((*first, codes.len())) } else { None })
+        .collect();
+    assert_eq!(pieces, [(0, 4), (4, 2), (0, 2), (2, 4), (0, 4), (4, 2)]);
+}
+
 /// Commits generation 2 with 2 of its 6 couplings handed to the converters; the tag of the commit.
 fn half_staged(rig: &mut Rig) -> u16 {
     rig.stage(2, &Codes::new(2));
@@ -185,8 +204,9 @@ fn what_waited_behind_a_latch_latches_nothing_after_the_deadman() {
             // The last codes are staged just before the deadman, or would be at it.
             let end = rig.delivered_us + DEADMAN_US;
             rig.bench.now_us.set(end - 1 + late_us);
+            let before = rig.log_length();
             rig.poll();
-            let from = rig.log_length();
+            let from = if late_us > 0 { before } else { rig.log_length() };
             assert!(rig.bench.is_safe(), "by the deadman or as asked");
             rig.bench.set_pace(Pace::UNBOUNDED);
             rig.bench.now_us.set(end);
@@ -241,8 +261,10 @@ fn a_board_that_fails_in_the_middle_is_faulted_and_the_commit_refused() {
 fn another_session_in_the_middle_drops_what_was_staged_or_stages_it_again() {
     let mut rig = slow(&[1, 1], SLOW);
     half_staged(&mut rig);
+    let safe = rig.bench.safe_moments().len();
     rig.connect(2);
     rig.run_for(1000);
+    assert_eq!(rig.bench.safe_moments().len(), safe + 1, "the converters are not left with half of it");
     assert_eq!(rig.bench.unsafe_acts(0), [], "it was not in force, and nobody has asked for it since");
     assert_eq!((rig.device.state(), rig.others.len()), (State::Safe(SafeCause::Reset), 0));
     is_latched_whole(&mut rig, 2);

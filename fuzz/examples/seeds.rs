@@ -128,7 +128,10 @@ fn controllers() -> io::Result<()> {
     use controller::Op;
     let then = 1; // exchange behind a step
     let shots = [Op::Shoot as u8, 5, then, Op::Wait as u8, 6, 255];
-    let scripts: [(&str, Vec<u8>); 10] = [
+    let half_latched = [Op::Commit as u8, 2, then, Op::Wait as u8, 10, 100];
+    let silent = [Op::Cut as u8, 1, then, Op::Wait as u8, 11, 150, Op::Cut as u8, 1, then, Op::Wait as u8, 9, 9];
+    let arm = [Op::Ask as u8, 4, 2, then];
+    let scripts: [(&str, Vec<u8>); 13] = [
         ("shots", vec![]),
         (
             "silence",
@@ -141,11 +144,17 @@ fn controllers() -> io::Result<()> {
         ("hang-up", vec![Op::HangUp as u8, then, Op::Ask as u8, 4, 2, then]),
         ("damage", vec![Op::Flip as u8, 1, 100, 0, 0, Op::Lose as u8, 0, 0, Op::Wait as u8, 12, 60]),
         ("forged", vec![Op::Forge as u8, 0x18, 1, 1, 4, 1, 2, 3, 4, then, Op::Noise as u8, 3, 1, 0, 2, then]),
+        ("half-latched-silence", [&half_latched[..], &silent, &arm].concat()),
+        ("half-latched-again", [&half_latched[..], &[Op::Connect as u8, then], &arm].concat()),
+        ("half-latched-fault", [&[Op::Fail as u8, 0, 4, 0, then], &half_latched[..], &arm].concat()),
         ("drift", vec![Op::Plant as u8, 20, 7, then, Op::Wait as u8, 8, 80]),
     ];
     for (nth, (name, script)) in scripts.into_iter().enumerate() {
-        let start = [nth as u8 % 3, 2];
-        write("controller", name, &[&start[..], &shots, &script, &shots].concat())?;
+        for (pace, suffix) in ["", "-paced", "-slow"].into_iter().enumerate() {
+            let start = [(nth % 3 + 3 * pace) as u8, 2];
+            let bytes = [&start[..], &shots, &script, &shots].concat();
+            write("controller", &format!("{name}{suffix}"), &bytes)?;
+        }
     }
     for what in 0..13 {
         let ask = [Op::Ask as u8, what, 1, 0, 4, 1, 0, 2, 0, 1, 3, then];

@@ -8,7 +8,8 @@
 //! ```
 //! # Design
 //! One `poll` drains the link, judges the deadman, lets the board work and hands results to the link. A command is
-//! only taken when its answer fits into the link's send buffer, so answers are never lost.
+//! only taken when its answer fits into the link's send buffer, so answers are never lost. What the board cannot do
+//! between two looks at the link (its [`Pace`](crate::board::Pace)) is spread over polls: a latch, and reads.
 //! # Notes
 //! A deadman is no fault: shots in progress go back to the queue and run again, under their ids, after `Arm`.
 

@@ -127,6 +127,11 @@ impl Bench {
         self.most_work.set((0, 0));
     }
 
+    /// What it says now.
+    pub fn pace(&self) -> Pace {
+        self.pace.get()
+    }
+
     /// The Controller is polled: what it asks for from now on is of one go.
     pub fn begin_poll(&self) {
         *self.work.borrow_mut() = (0, vec![0; self.slowness.len()]);
@@ -306,7 +311,7 @@ impl Board for ScriptedBoard {
     }
 
     fn pace(&self) -> Pace {
-        self.bench.pace.get()
+        self.bench.pace()
     }
 
     fn stage_couplings(&mut self, first: usize, codes: &[DacCode]) -> Result<(), BoardError> {

@@ -206,6 +206,7 @@ impl<'m> Rig<'m> {
                 self.deliver(up.carry(&mut buffer[..length]));
                 self.up = up;
             }
+            self.bench.begin_poll();
             self.device.poll(now);
             let length = self.device.transmit(now, &mut buffer);
             if length > 0 {
@@ -254,6 +255,8 @@ impl<'m> Rig<'m> {
             assert!(self.is_safe(), "outputs are not safe in {state:?} at {now} us, last heard of at {last} us");
         }
         assert!(self.committing || self.forged || self.bench.unsafe_acts(0).is_empty(), "unsafe before any commit");
+        let (pace, (codes, reads)) = (self.bench.pace(), self.bench.most_work());
+        assert!(codes <= pace.codes && reads <= pace.reads, "{codes} codes, {reads} reads in a poll");
         let counts = self.device.counts();
         assert!(counts.shots_begun >= counts.shots_finished + counts.shots_discarded);
         let at_rest = self.device.is_working() || self.device.next_wakeup_us().is_none_or(|at| at > now);

@@ -191,14 +191,7 @@ impl Bench {
     }
 
     pub fn wanted(&self) -> Wanted {
-        let description = Arc::clone(&self.shared.lock().description);
-        let (graph, converters) = (&description.graph, description.converters);
-        Wanted {
-            rig: "nine".into(),
-            array: "9 sites".into(),
-            wiring_hash: WiringLists::new(graph).wiring(graph.len(), converters).hash(),
-            serial_number: None,
-        }
+        wanted(&self.shared.lock().description)
     }
 
     /// Connected and taken over, to reconnect until the flag is set.
@@ -208,5 +201,16 @@ impl Bench {
         client.reconnect_until(stop.clone());
         client.take_over().await.unwrap();
         (client, stop)
+    }
+}
+
+/// The rig of such a device.
+pub fn wanted(description: &Description) -> Wanted {
+    let (graph, converters) = (&description.graph, description.converters);
+    Wanted {
+        rig: "nine".into(),
+        array: "9 sites".into(),
+        wiring_hash: WiringLists::new(graph).wiring(graph.len(), converters).hash(),
+        serial_number: None,
     }
 }

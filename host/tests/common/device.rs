@@ -33,9 +33,9 @@ impl Buses {
 }
 
 /// The simulated board behind such buses.
-struct OnBuses {
-    board: SimulatedBoard,
-    pace: Pace,
+pub struct OnBuses {
+    pub board: SimulatedBoard,
+    pub pace: Pace,
 }
 
 impl Board for OnBuses {

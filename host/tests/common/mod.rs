@@ -8,7 +8,7 @@ pub mod cable;
 pub mod device;
 pub mod work;
 
-mod bench;
+pub mod bench;
 mod host_end;
 
 pub use bench::Bench;

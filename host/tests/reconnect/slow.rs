@@ -1,17 +1,20 @@
 //! Devices on slow buses: a latch takes as long as a deadman, a read-out many looks at the link.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
+use xyloop::device::{Client, ShotResult, Way};
 use xyloop_firmware::Pace;
 use xyloop_protocol::message::ReadOut;
+use xyloop_sim::{Description, Embedded, SimulatedBoard, board::Workers};
 
 use super::{
     BOTH_WAYS, SHOTS,
     common::{
         Bench,
+        bench::wanted,
         cable::{Cut, Speed},
-        device::Buses,
+        device::{Buses, OnBuses},
         work::*,
     },
     script, undisturbed,
@@ -68,4 +71,28 @@ async fn a_device_that_goes_safe_before_it_has_latched_is_armed_until_it_has() {
     done.unwrap();
     assert_eq!(results, want[..5]);
     assert_eq!((bench.counts().deadman, client.rearmed()), (2, 1));
+}
+
+/// The script on a served device, on the clock of this machine.
+async fn served(pace: Pace) -> Vec<ShotResult> {
+    let description = Description { deadman_ms: 60_000, ..nine_sites() };
+    let (of_board, wanted) = (Arc::new(description.clone()), wanted(&description));
+    let device = Embedded::start_over(description, 1, move |notify| OnBuses {
+        board: SimulatedBoard::new(Arc::clone(&of_board), Workers::Threads(notify)).unwrap(),
+        pace,
+    });
+    let mut client = Client::connect(Way::embedded(device.unwrap(), "served"), wanted).await.unwrap();
+    client.take_over().await.unwrap();
+    let mut results = Vec::new();
+    script(&mut client, &mut results).await.unwrap();
+    client.close().await;
+    results
+}
+
+#[tokio::test]
+async fn a_served_device_on_slow_buses_measures_the_same() {
+    let want = served(Pace::UNBOUNDED).await;
+    assert_eq!(want.len() as u64, SHOTS);
+    assert_eq!(served(Pace { codes: 7, reads: 1 }).await, want);
+    assert_eq!(served(Pace { codes: 1, reads: 3 }).await, want);
 }
