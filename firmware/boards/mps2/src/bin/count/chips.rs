@@ -25,11 +25,14 @@ use crate::counter::leave_out;
 /// Most that a nudge moves a phase, 2^-16 turns.
 const MOVED: u32 = 24;
 
+/// The channels of all chips, as far as they are ADCs.
+pub type Codes = [[i16; CHANNELS_PER_ADC]; CHIPS_MAX];
+
 /// The hardware below the front end.
 pub struct Chips {
     image: RigImage<'static>,
     /// Of all chips, the ADCs' channels.
-    codes: [[i16; CHANNELS_PER_ADC]; CHIPS_MAX],
+    codes: &'static mut Codes,
     /// Last word that any DAC got, and the code of the last one of an AD5676R.
     last: [u8; 3],
     last_input: [u8; 2],
@@ -43,10 +46,11 @@ pub struct Chips {
 }
 
 impl Chips {
-    pub fn new(image: RigImage<'static>) -> Self {
+    /// Chips as an image names them. `codes` is no part of them, because they are on the stack.
+    pub fn new(image: RigImage<'static>, codes: &'static mut Codes) -> Self {
         let mut chips = Self {
             image,
-            codes: [[0; CHANNELS_PER_ADC]; CHIPS_MAX],
+            codes,
             last: [0; 3],
             last_input: [0; 2],
             segment: 0,
@@ -87,8 +91,8 @@ impl Chips {
     }
 }
 
-/// Kick, free state, +β, release, −β, and the end.
-fn phase(site: u16, segment: u32) -> Turn {
+/// Of the kick, the free state, +β, the release, −β and the end.
+pub fn phase(site: u16, segment: u32) -> Turn {
     let [free, moved, step, _] = philox([1, 2], [site.into(), 0, 0, 0]);
     let moved = (moved % (2 * MOVED + 1)) as u16;
     let moved = moved.wrapping_sub(MOVED as u16);

@@ -21,7 +21,10 @@ use cortex_m_semihosting::{debug, hprintln};
 use xyloop_board_common::{About, start};
 use xyloop_firmware::{Replica, rig_image::RigImage};
 use xyloop_mps2::rig_image;
-use xyloop_protocol::link::{Config, Link, Role};
+use xyloop_protocol::{
+    link::{Config, Link, Role},
+    units::DacCode,
+};
 
 use self::{
     bench::Bench,
@@ -47,8 +50,9 @@ fn main() -> ! {
     let buffers = memory.buffers(replicas);
     memory::report(&buffers);
     let about = About { model: "counted", serial: "1", boot_id: 5 };
-    let (hardware, begin) = (Chips::new(image), Tally::default());
-    let device = match counter.count(&begin, || start(hardware, image, &about, buffers)) {
+    let codes = cortex_m::singleton!(: chips::Codes = [[0; _]; _]).expect("main runs once");
+    let begin = Tally::default();
+    let device = match counter.count(&begin, || start(Chips::new(image, codes), image, &about, buffers)) {
         Ok((device, Ok(()))) => device,
         Ok((_, Err(error))) => panic!("the made-up chips do not answer as the drivers want: {error:?}"),
         Err(error) => panic!("{error}"),
@@ -57,7 +61,8 @@ fn main() -> ! {
     hprintln!("start.controller {}", begin.instructions());
     hprintln!("ram.controller {}", size_of_val(&device));
     let host = Link::new(Role::Host, of_host.storage(), Config::host());
-    script::run(&mut Bench::new(device, host, counter, of_line), image);
+    let generations = cortex_m::singleton!(: script::Codes = [[DacCode(0); _]; _]).expect("main runs once");
+    script::run(&mut Bench::new(device, host, counter, of_line), image, generations);
     let (all, deepest) = stack::used();
     hprintln!("stack.all {}", all);
     hprintln!("stack.deepest_call {}", deepest);

@@ -9,10 +9,10 @@ use xyloop_protocol::{
         Block, Bytes, CodeArray, Command, Cost, Differences, Generation, Kick, Nudge, Plan, ReadOut, Segment, Settle,
         Shot, Stage, State,
     },
-    units::{DacCode, Flags},
+    units::{DacCode, Flags, ShotId},
 };
 
-use crate::{bench::Bench, counter::Tally};
+use crate::{bench::Bench, chips::phase, counter::Tally};
 
 /// Shots of each batch.
 const SHOTS: u32 = 8;
@@ -20,6 +20,8 @@ const SHOTS: u32 = 8;
 const EQUILIBRIA: u32 = 4;
 /// Codes of the largest rig.
 const CODES: usize = 1930 + 2 * 225;
+/// Most inputs, and outputs.
+const TERMINALS: usize = 2;
 /// Bytes of a message in front of its codes, at most, as the host has it.
 const HEAD: usize = 64;
 /// The second window, at which a state that rests has settled.
@@ -28,8 +30,12 @@ const SETTLE: Settle =
     Settle { min_us: 4000, window_us: 1000, reads_per_window: 4, tolerance_turn: 10, timeout_us: 40_000 };
 const DEADMAN_US: u64 = 300_000;
 
-/// All of it, in order.
-pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>) {
+/// Two generations of codes.
+pub type Codes = [[DacCode; CODES]; 2];
+
+/// All of it, in order. Not inlined, so that only its own frame lies between the firmware's main loop and its calls.
+#[inline(never)]
+pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>, codes: &mut Codes) {
     let (sites, couplings) = (u32::from(image.sites()), image.couplings().len());
     for (name, value) in [
         ("rig.sites", u64::from(sites)),
@@ -40,11 +46,9 @@ pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>) {
     ] {
         hprintln!("{} {}", name, value);
     }
-    // Twice: the first device has never had a session.
     bench.connect();
     bench.ask(Command::Identify);
-    let (mut codes, mut other) = ([DacCode(0); CODES], [DacCode(0); CODES]);
-    let (codes, other) = (&mut codes[..couplings + 2 * sites as usize], &mut other[..couplings + 2 * sites as usize]);
+    let [codes, other] = codes.each_mut().map(|codes| &mut codes[..couplings + 2 * sites as usize]);
     draw(codes, other);
     let first = generation(bench, "words", (1, codes), None, couplings);
     let second = generation(bench, "delta", (2, other), Some((first, codes)), couplings);
@@ -57,7 +61,7 @@ pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>) {
     ] {
         shots(bench, name, (second, read_out, codec), &image);
     }
-    fault(bench, second);
+    fault(bench, second, &image);
 }
 
 /// Codes all over the range, and others a training step away: by what 25 Adam steps of the 15 × 15 XOR task differ.
@@ -77,12 +81,11 @@ fn generation(
     before: Option<(Generation, &[DacCode])>,
     couplings: usize,
 ) -> Generation {
-    let (stage, mut pieces, mut sent) = (Tally::default(), 0, 0);
+    let (stage, mut pieces, mut sent, mut bytes) = (Tally::default(), 0, 0, [0; 1024]);
     let most = (usize::from(bench.heard.max_message) - HEAD) / 2;
     for (block, range) in [(Block::Couplings, 0..couplings), (Block::Fields, couplings..codes.len())] {
         let mut first = range.start;
         while first < range.end {
-            let mut bytes = [0; 1024];
             let mut count = (range.end - first).min(most);
             let codes = &codes[first..first + count];
             let words = bytes.as_chunks_mut::<2>().0.iter_mut().zip(codes);
@@ -154,11 +157,8 @@ fn shots(
     let before = bench.device.counts();
     let last = before.shots_finished + u64::from(SHOTS);
     bench.chips().held = true;
-    let zeros = [0; 64];
-    let (inputs, outputs) = (2 * image.inputs().len(), 2 * image.outputs().len());
     for id in before.shots_finished + 1..=last {
-        let (inputs, targets) = (Bytes(&zeros[..inputs]), Bytes(&zeros[..outputs]));
-        bench.tell(Command::Shot(Shot { id, flip: false, inputs, targets }));
+        shoot(bench, id, image);
     }
     bench.turns(&queue);
     assert_eq!(bench.device.state(), State::Running, "the shots were not queued");
@@ -213,8 +213,19 @@ fn shots(
     }
 }
 
+/// Sends a shot with inputs at phase zero and targets an eighth of a turn from the free state.
+fn shoot(bench: &mut Bench<'_>, id: ShotId, image: &RigImage<'_>) {
+    let (zeros, mut targets) = ([0; 2 * TERMINALS], [0; 2 * TERMINALS]);
+    for (place, site) in targets.as_chunks_mut::<2>().0.iter_mut().zip(image.outputs()) {
+        *place = phase(site, 1).0.wrapping_add(1 << 13).to_le_bytes();
+    }
+    let (inputs, outputs) = (2 * image.inputs().len(), 2 * image.outputs().len());
+    let (inputs, targets) = (Bytes(&zeros[..inputs]), Bytes(&targets[..outputs]));
+    bench.tell(Command::Shot(Shot { id, flip: false, inputs, targets }));
+}
+
 /// A converter that fails under a shot, and the way back.
-fn fault(bench: &mut Bench<'_>, generation: Generation) {
+fn fault(bench: &mut Bench<'_>, generation: Generation, image: &RigImage<'_>) {
     let id = bench.device.counts().shots_finished + 1;
     let segments = core::array::from_fn(|index| match index {
         0 => Segment::Kick,
@@ -235,8 +246,7 @@ fn fault(bench: &mut Bench<'_>, generation: Generation) {
     }));
     bench.chips().broken = true;
     bench.heard.states = 0;
-    let (inputs, targets) = (Bytes(&[0; 4]), Bytes(&[0; 2]));
-    bench.tell(Command::Shot(Shot { id, flip: false, inputs, targets }));
+    shoot(bench, id, image);
     bench.until(&Tally::default(), |bench| bench.heard.states > 0);
     assert!(matches!(bench.device.state(), State::Faulted(_)), "a converter that fails is no fault");
     bench.chips().broken = false;
