@@ -3,11 +3,7 @@
 //! The chips' clear line falls as soon as the microcontroller is reset (a pull-down, see the plant's Hello), so every end is
 //! a reset.
 
-use core::{
-    cell::UnsafeCell,
-    mem::MaybeUninit,
-    panic::PanicInfo,
-};
+use core::{cell::UnsafeCell, mem::MaybeUninit, panic::PanicInfo};
 
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};

@@ -104,7 +104,9 @@ impl<'a> Bench<'a> {
     pub fn tell(&mut self, command: Command<'_>) {
         self.tag += 1;
         let request = Request { tag: self.tag, command };
-        let Some(bytes) = message::encode(&request, self.message) else { panic!("a request of the script is too long") };
+        let Some(bytes) = message::encode(&request, self.message) else {
+            panic!("a request of the script is too long")
+        };
         if let Err(error) = self.host.send(bytes) {
             panic!("the host's link: {error}");
         }
@@ -217,7 +219,10 @@ impl<'a> Bench<'a> {
                 Report::Equilibria(equilibria) => {
                     for row in equilibria.iter() {
                         let Ok((_, row)) = row else { panic!("damaged rows") };
-                        assert!(row.flags.0 == 0 && row.settle_us == crate::script::SETTLED_US, "not as planned: {row:?}");
+                        assert!(
+                            row.flags.0 == 0 && row.settle_us == crate::script::SETTLED_US,
+                            "not as planned: {row:?}"
+                        );
                         heard.equilibria += 1;
                         heard.bytes += row.data.0.len() as u32;
                     }

@@ -57,7 +57,10 @@ impl Counter {
         // SAFETY: a thousand instructions that do nothing.
         counter.count(&known, || unsafe { core::arch::asm!(".rept 1000", "nop", ".endr") });
         let counted = known.instructions();
-        assert!((998..=1002).contains(&counted), "1000 instructions counted as {counted}: start QEMU with -icount shift=6");
+        assert!(
+            (998..=1002).contains(&counted),
+            "1000 instructions counted as {counted}: start QEMU with -icount shift=6"
+        );
         counter
     }
 

@@ -42,10 +42,8 @@ impl HostMemory {
 /// Prints what the parts take.
 pub fn report(buffers: &Buffers<'_>) {
     let Buffers { storage: s, front_end, couplings, inputs, outputs, safe, safe_inputs, .. } = buffers;
-    let link = size_of_val(s.link.frame)
-        + size_of_val(s.link.receive)
-        + size_of_val(s.link.send)
-        + size_of_val(s.link.flight);
+    let link =
+        size_of_val(s.link.frame) + size_of_val(s.link.receive) + size_of_val(s.link.send) + size_of_val(s.link.flight);
     let shots = size_of_val(s.slots) + size_of_val(s.inputs) + size_of_val(s.targets);
     let scratch = size_of_val(s.fields)
         + size_of_val(s.codes)

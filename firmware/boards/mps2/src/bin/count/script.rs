@@ -41,7 +41,7 @@ pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>, codes: &mut Codes) {
         ("rig.sites", u64::from(sites)),
         ("rig.couplings", couplings as u64),
         ("rig.codes", couplings as u64 + 2 * u64::from(sites)),
-        ("rig.adcs", image.chips().filter(|kind| !kind.is_dac()).count() as u64),
+        ("rig.chips", image.chips().len() as u64),
         ("rig.shots", SHOTS.into()),
     ] {
         hprintln!("{} {}", name, value);
@@ -96,7 +96,8 @@ fn generation(
                     CodeArray::Words(Bytes(&bytes[..2 * count]))
                 }
                 Some((base, before)) => {
-                    let folded = codes.iter().zip(&before[first..]).map(|(to, from)| rice::fold16(to.0.wrapping_sub(from.0)));
+                    let folded =
+                        codes.iter().zip(&before[first..]).map(|(to, from)| rice::fold16(to.0.wrapping_sub(from.0)));
                     let length;
                     (count, length) = rice::encode_part::<16>(folded, &mut bytes[..2 * most]);
                     sent += length;
