@@ -48,9 +48,10 @@ fn main() -> ! {
     let boot = end::begin();
     let memory = cortex_m::singleton!(: Memory = Memory::new()).expect("main runs once");
     let replicas = cortex_m::singleton!(: [Replica; 1] = [Replica::default()]).expect("main runs once");
+    let image = rig_image();
     // SAFETY: two aligned words behind the rig image, in memory the linker places nothing in (memory.x).
     let random = unsafe { [RANDOM.read_volatile(), RANDOM.add(1).read_volatile()] };
-    let image = match RigImage::parse(rig_image()) {
+    let image = match RigImage::parse(image) {
         Ok(image) => image,
         Err(error) => panic!("{error}"),
     };
