@@ -1,6 +1,6 @@
 //! The board's clock: a 32-bit hardware timer at 25 MHz / 16, extended to 64 bits.
 
-use crate::registers::Register;
+use xyloop_mps2::registers::Register;
 
 const LOAD: Register = Register::at(0x4000_2000);
 const VALUE: Register = Register::at(0x4000_2004);

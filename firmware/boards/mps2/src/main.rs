@@ -10,12 +10,9 @@
 
 mod clock;
 mod end;
-mod registers;
 mod spi;
 mod uart;
 mod watchdog;
-
-use core::slice;
 
 use cortex_m::{
     asm,
@@ -24,12 +21,11 @@ use cortex_m::{
 use cortex_m_rt::entry;
 use xyloop_board_common::{About, Room, start};
 use xyloop_firmware::{Controller, Replica, carrier::Remote, front_end::FrontEnd, rig_image::RigImage};
+use xyloop_mps2::rig_image;
 use xyloop_protocol::message::State;
 
 use self::{clock::Clock, spi::Way, uart::Uart};
 
-const IMAGE: *const u8 = 0x0038_0000 as *const u8;
-const IMAGE_BYTES: usize = 0x0007_ff00;
 const RANDOM: *const u32 = 0x003f_fff8 as *const u32;
 /// What is to go wrong, so that tests see what becomes of it: 1 (hang) or 2 (panic) << 16 | shots finished until
 /// then.
@@ -55,10 +51,8 @@ fn main() -> ! {
     let boot = end::begin();
     let memory = cortex_m::singleton!(: Memory = Memory::new()).expect("main runs once");
     let replicas = cortex_m::singleton!(: [Replica; 1] = [Replica::default()]).expect("main runs once");
-    // SAFETY: these bytes are the top of the machine's code memory, behind everything the linker places (memory.x); the
-    // emulator has filled them before the start and nothing writes to them.
-    let image = unsafe { slice::from_raw_parts(IMAGE, IMAGE_BYTES) };
-    // SAFETY: as above; two aligned words behind the image.
+    let image = rig_image();
+    // SAFETY: two aligned words behind the rig image, in memory the linker places nothing in (memory.x).
     let random = unsafe { [RANDOM.read_volatile(), RANDOM.add(1).read_volatile()] };
     // SAFETY: as above. Once only: not again after the reset that comes of it.
     let mishap = if boot.boots == 1 { unsafe { MISHAP.read_volatile() } } else { 0 };

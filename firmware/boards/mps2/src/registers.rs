@@ -10,11 +10,13 @@ impl Register {
         Self(address)
     }
 
+    /// Its value now.
     pub fn read(self) -> u32 {
         // SAFETY: `at` is given addresses of peripheral registers only, which exist on this machine and are aligned.
         unsafe { (self.0 as *const u32).read_volatile() }
     }
 
+    /// Gives it a value.
     pub fn write(self, value: u32) {
         // SAFETY: as in `read`; no register of these peripherals reaches into memory that Rust knows of (no DMA).
         unsafe { (self.0 as *mut u32).write_volatile(value) }

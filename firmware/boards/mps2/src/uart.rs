@@ -2,7 +2,7 @@
 
 use cortex_m::peripheral::NVIC;
 
-use crate::registers::Register;
+use xyloop_mps2::registers::Register;
 
 const FULL_TO_SEND: u32 = 1;
 const FULL_TO_READ: u32 = 1 << 1;

@@ -1,6 +1,6 @@
 //! The watchdog: unfed for 125 ms it raises an NMI, after as much again it resets the machine.
 
-use crate::registers::Register;
+use xyloop_mps2::registers::Register;
 
 const LOAD: Register = Register::at(0x4000_8000);
 const CONTROL: Register = Register::at(0x4000_8008);
