@@ -13,6 +13,8 @@ use xyloop_tests::{
 
 /// Long enough to be disturbed in the middle.
 const EPOCHS: [&str; 2] = ["--set", "train.epochs_max=30"];
+/// Deadman and watchdog that bite while a test looks, and not yet when its machine is busy.
+const SHORT: [&str; 2] = ["--set", "rig.timing.deadman_ms=1000"];
 /// A whole training, on a machine that is busy with other things.
 const LONG: Duration = Duration::from_mins(10);
 /// The seed of `xor-small` that is solved soonest.
@@ -54,7 +56,7 @@ fn a_training_on_the_emulated_board_ends_with_the_bytes_of_one_on_the_simulated_
     ours.expect_same_rows(&theirs, "emulated");
     assert_eq!(here["evaluation"], there["evaluation"]);
     let evaluation = ours.evaluation();
-    assert_eq!((&evaluation["right"], &evaluation["shots"]), (&json!(100), &json!(100)), "{evaluation}");
+    assert_eq!((&evaluation["right"], &evaluation["evaluations"]), (&json!(100), &json!(100)), "{evaluation}");
 }
 
 #[test]
@@ -125,11 +127,11 @@ fn a_stuck_firmware_is_restarted_by_its_watchdog_and_a_panic_leaves_its_last_wor
     {
         let (bench, small) = (Bench::new(), small());
         let record = bench.path().join("chips.csv");
-        let arguments = [&PATIENT[..], &["--mishap", mishap, "--record", record.to_str().unwrap()]].concat();
+        let arguments = [&SHORT[..], &["--mishap", mishap, "--record", record.to_str().unwrap()]].concat();
         let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
         let clean = Bench::new();
         let reference = clean.train(&EPOCHS);
-        let done = bench.xyloop(&train(&board.place, &small, &[])).expect_code(0);
+        let done = bench.xyloop(&train(&board.place, &small, &SHORT)).expect_code(0);
         let done = done.expect_stderr(&["it was restarted", note, "staged again"]);
         let [run] = &bench.runs()[..] else { panic!("{done}") };
         run.expect_same_result(&reference, mishap);
@@ -167,11 +169,11 @@ fn a_plant_that_is_killed_is_a_fault_that_can_be_cleared() {
 fn an_emulator_that_stood_still_goes_on_from_safe_outputs() {
     let (bench, small) = (Bench::new(), small());
     let record = bench.path().join("chips.csv");
-    let arguments = ["--set", "rig.timing.deadman_ms=250", "--record", record.to_str().unwrap()];
+    let arguments = [&SHORT[..], &["--record", record.to_str().unwrap()]].concat();
     let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
     let clean = Bench::new();
     let reference = clean.train(&EPOCHS);
-    let training = bench.start(&train(&board.place, &small, &["--set", "rig.timing.deadman_ms=250"]));
+    let training = bench.start(&train(&board.place, &small, &SHORT));
     training.wait_for_stderr(FIRST_EPOCH);
     board.signal_emulator("STOP");
     training.wait_for_stderr("has been silent");
@@ -187,12 +189,11 @@ fn an_emulator_that_stood_still_goes_on_from_safe_outputs() {
 fn a_host_that_stands_still_makes_the_emulated_outputs_safe() {
     let (bench, small) = (Bench::new(), small());
     let record = bench.path().join("chips.csv");
-    let deadman = ["--set", "rig.timing.deadman_ms=250"];
-    let arguments = [&deadman[..], &["--tcp", "--record", record.to_str().unwrap()]].concat();
+    let arguments = [&SHORT[..], &["--tcp", "--record", record.to_str().unwrap()]].concat();
     let Some(board) = Emulated::start(&bench, &small, &arguments) else { return };
     let clean = Bench::new();
     let reference = clean.train(&EPOCHS);
-    let training = bench.start(&train(&board.place, &small, &deadman));
+    let training = bench.start(&train(&board.place, &small, &SHORT));
     training.wait_for_stderr(FIRST_EPOCH);
     training.suspend();
     // Something that takes longer than the deadman: a place that answers nothing is given two seconds.

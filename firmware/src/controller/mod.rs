@@ -134,6 +134,9 @@ impl<'a, B: Board> Controller<'a, B> {
             return Err("safe.inputs");
         }
         let fault = board.recover(&who.safe).err().map(fault_of);
+        if fault.is_some() {
+            board.make_safe(&who.safe);
+        }
         if sizes.message() > link::MESSAGE_MAX {
             return Err("message: too many sites for one read-out");
         }

@@ -11,13 +11,18 @@ use xyloop_board_common::last_words::{Boot, BootCause, RECORD_WORDS, Record, Tex
 
 /// Survives a reset: the start-up code leaves this section alone.
 #[unsafe(link_section = ".uninit.last_words")]
-static RECORD: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+static RECORD: Place<RECORD_WORDS> = Place(UnsafeCell::new(MaybeUninit::uninit()));
 
-struct Place(UnsafeCell<MaybeUninit<[u32; RECORD_WORDS]>>);
+/// Survives a reset too.
+#[unsafe(link_section = ".uninit.mishap")]
+static MISHAP: Place<1> = Place(UnsafeCell::new(MaybeUninit::uninit()));
+const GONE_WRONG: u32 = 0x676f_6e65;
+
+struct Place<const WORDS: usize>(UnsafeCell<MaybeUninit<[u32; WORDS]>>);
 
 // SAFETY: one core, and every access goes through `load` and `store` below, which hold no reference. An exception that comes
 // in the middle of a store finds a record whose CRC is wrong, and that is a case the reader knows.
-unsafe impl Sync for Place {}
+unsafe impl<const WORDS: usize> Sync for Place<WORDS> {}
 
 fn load() -> Record {
     // SAFETY: the memory is this static's and always there; volatile reads of plain words, any bits are a value of them.
@@ -39,6 +44,17 @@ pub fn begin() -> Boot {
     let (boot, next) = record.begin(by_hardware);
     store(&next);
     boot
+}
+
+/// Whether this is asked for the first time since the emulator's start, resets included.
+pub fn is_first_mishap() -> bool {
+    // SAFETY: as in `load`, of a static of one word.
+    unsafe {
+        let place = MISHAP.0.get().cast::<u32>();
+        let first = place.read_volatile() != GONE_WRONG;
+        place.write_volatile(GONE_WRONG);
+        first
+    }
 }
 
 fn leave(cause: BootCause, text: &Text) -> ! {
@@ -63,5 +79,5 @@ unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
 /// The watchdog's first period is over.
 #[exception]
 unsafe fn NonMaskableInt() {
-    leave(BootCause::Watchdog, &Text::of(format_args!("the main loop did not come round for 125 ms")))
+    leave(BootCause::Watchdog, &Text::of(format_args!("the main loop did not come round")))
 }

@@ -32,6 +32,8 @@ const RANDOM: *const u32 = 0x003f_fff8 as *const u32;
 const MISHAP: *const u32 = 0x003f_fff0 as *const u32;
 /// Bytes taken from the line, or given to it, in one turn of the loop.
 const CHUNK: usize = 512;
+/// The deadman until the rig image has said its own.
+const UNTIL_THE_RIG_IS_KNOWN_MS: u16 = 1000;
 /// A tick that ends sleep: 1 ms at 25 MHz.
 const TICK: u32 = 25_000;
 
@@ -46,7 +48,7 @@ xyloop_board_common::memory! {
 #[entry]
 fn main() -> ! {
     cortex_m::interrupt::disable();
-    watchdog::start();
+    watchdog::start(UNTIL_THE_RIG_IS_KNOWN_MS);
     let mut clock = Clock::start();
     let boot = end::begin();
     let memory = cortex_m::singleton!(: Memory = Memory::new()).expect("main runs once");
@@ -54,12 +56,13 @@ fn main() -> ! {
     let image = rig_image();
     // SAFETY: two aligned words behind the rig image, in memory the linker places nothing in (memory.x).
     let random = unsafe { [RANDOM.read_volatile(), RANDOM.add(1).read_volatile()] };
-    // SAFETY: as above. Once only: not again after the reset that comes of it.
-    let mishap = if boot.boots == 1 { unsafe { MISHAP.read_volatile() } } else { 0 };
+    // SAFETY: as above.
+    let mishap = unsafe { MISHAP.read_volatile() };
     let image = match RigImage::parse(image) {
         Ok(image) => image,
         Err(error) => panic!("{error}"),
     };
+    watchdog::start(image.deadman_ms());
     let about = About {
         model: "emulated board (mps2-an386)",
         serial: "mps2",
@@ -78,7 +81,7 @@ fn main() -> ! {
     let mut output = Output { bytes: [0; CHUNK], from: 0, to: 0 };
     loop {
         let busy = turn(&mut controller, &mut clock, &mut host, &mut output);
-        if mishap != 0 && controller.counts().shots_finished >= u64::from(mishap as u16) {
+        if mishap != 0 && controller.counts().shots_finished >= u64::from(mishap as u16) && end::is_first_mishap() {
             go_wrong(mishap);
         }
         watchdog::feed();

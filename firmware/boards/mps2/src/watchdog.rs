@@ -1,4 +1,5 @@
-//! The watchdog: unfed for 125 ms it raises an NMI, after as much again it resets the machine.
+//! The watchdog: unfed for half of the rig's deadman it raises an NMI, after as much again it resets the machine. So a stuck
+//! firmware holds its outputs no longer than a silent host would.
 
 use xyloop_mps2::registers::Register;
 
@@ -9,13 +10,13 @@ const LOCK: Register = Register::at(0x4000_8c00);
 const UNLOCK: u32 = 0x1acc_e551;
 /// Interrupt and reset.
 const ON: u32 = 0b11;
-/// 125 ms at 25 MHz: with the second period that resets, a stuck firmware holds its outputs for 250 ms at most.
-const PERIOD: u32 = 3_125_000;
+/// Ticks of half a millisecond at 25 MHz.
+const HALF_MS: u32 = 12_500;
 
-/// Starts it.
-pub fn start() {
+/// Starts it, or gives it another period.
+pub fn start(deadman_ms: u16) {
     LOCK.write(UNLOCK);
-    LOAD.write(PERIOD);
+    LOAD.write(HALF_MS * u32::from(deadman_ms.max(1)));
     CONTROL.write(ON);
 }
 
@@ -35,7 +36,7 @@ pub struct Pause;
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        LOAD.write(PERIOD);
+        feed();
         CONTROL.write(ON);
     }
 }
