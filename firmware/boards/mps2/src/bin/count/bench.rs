@@ -1,7 +1,11 @@
 //! A Controller over chips that cost nothing, a host's end of the link, and the line between them, in turns as the firmware's
 //! main loop takes them. Only the Controller's calls are counted.
 
-use xyloop_firmware::{Controller, front_end::FrontEnd};
+use embedded_hal::spi::{Operation, SpiDevice};
+use xyloop_firmware::{
+    Controller,
+    front_end::{FrontEnd, Hardware},
+};
 use xyloop_protocol::{
     link::Link,
     message::{self, Command, Event, Report, Request},
@@ -80,6 +84,18 @@ impl<'a> Bench<'a> {
     /// The chips.
     pub fn chips(&mut self) -> &mut Chips {
         self.device.board().hardware()
+    }
+
+    /// What a hundred transactions of the bus add to whatever is counted.
+    pub fn transactions(&mut self) -> u64 {
+        let (tally, mut place) = (Tally::default(), [0; 3]);
+        for _ in 0..100 {
+            let Self { device, counter, .. } = self;
+            let mut chip = device.board().hardware().chip(0);
+            let mut operations = [Operation::TransferInPlace(&mut place)];
+            let Ok(()) = counter.count(&tally, || chip.transaction(&mut operations));
+        }
+        tally.instructions()
     }
 
     /// The host asks for a session and gets it, and hears whatever is offered to it then.

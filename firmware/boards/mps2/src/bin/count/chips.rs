@@ -13,7 +13,7 @@ use embedded_hal::{
 };
 use xyloop_firmware::{
     BoardError,
-    front_end::{CHANNELS_PER_ADC, Hardware},
+    front_end::Hardware,
     keyed::philox,
     phase::cossin,
     rig_image::{CHIPS_MAX, ChipKind, RigImage},
@@ -25,17 +25,17 @@ use crate::counter::leave_out;
 /// Most that a nudge moves a phase, 2^-16 turns.
 const MOVED: u32 = 24;
 
-/// The channels of all chips, as far as they are ADCs.
-pub type Codes = [[i16; CHANNELS_PER_ADC]; CHIPS_MAX];
+/// The codes of all chips' channels: what was written to a DAC, what an ADC gives.
+pub type Codes = [[u16; MOST_CHANNELS]; CHIPS_MAX];
+
+const MOST_CHANNELS: usize = ChipKind::Ad5370.channels() as usize;
 
 /// The hardware below the front end.
 pub struct Chips {
     image: RigImage<'static>,
-    /// Of all chips, the ADCs' channels.
     codes: &'static mut Codes,
-    /// Last word that any DAC got, and the code of the last one of an AD5676R.
+    /// The last word that any DAC got.
     last: [u8; 3],
-    last_input: [u8; 2],
     /// Latches since the shot began.
     segment: u32,
     waits_us: Option<u32>,
@@ -48,16 +48,7 @@ pub struct Chips {
 impl Chips {
     /// Chips as an image names them. `codes` is no part of them, because they are on the stack.
     pub fn new(image: RigImage<'static>, codes: &'static mut Codes) -> Self {
-        let mut chips = Self {
-            image,
-            codes,
-            last: [0; 3],
-            last_input: [0; 2],
-            segment: 0,
-            waits_us: None,
-            held: false,
-            broken: false,
-        };
+        let mut chips = Self { image, codes, last: [0; 3], segment: 0, waits_us: None, held: false, broken: false };
         chips.play();
         chips
     }
@@ -69,25 +60,58 @@ impl Chips {
             let (cos, sin) = cossin(phase(site, self.segment));
             for (at, x) in channels.by_ref().take(2).zip([cos, sin]) {
                 let code = (i64::from(x) * 29_000) >> 31;
-                self.codes[usize::from(at.chip)][usize::from(at.channel)] = code as i16;
+                self.codes[usize::from(at.chip)][usize::from(at.channel)] = code as u16;
             }
         }
     }
 
-    /// What comes back from the register that was named.
-    fn read_back(&self, kind: ChipKind) -> [u8; 2] {
-        if kind == ChipKind::Ad5676r {
-            return self.last_input;
-        }
-        let named = u16::from_be_bytes([self.last[1], self.last[2]]);
-        let register: u16 = match (named >> 13, named >> 7 & 0x3f) {
-            (2, _) => 0x8000,
-            (3, _) => 0xffff,
-            (4, 1) => 0b10,
-            (4, 2 | 3) => 0x2000,
-            _ => 0,
+    /// A word that a DAC got; a code is kept.
+    fn write(&mut self, chip: u8, word: [u8; 3]) {
+        self.last = word;
+        let channel = match (self.image.kind(chip), word[0]) {
+            (Some(ChipKind::Ad5370), head @ 0xc8..) => head - 0xc8,
+            (Some(ChipKind::Ad5676r), head @ 0x10..0x18) => head - 0x10,
+            _ => return,
         };
-        register.to_be_bytes()
+        if let Some(code) = self.codes[usize::from(chip)].get_mut(usize::from(channel)) {
+            *code = u16::from_be_bytes([word[1], word[2]]);
+        }
+    }
+
+    #[inline(never)]
+    fn answer(&mut self, chip: u8, operations: &mut [Operation<'_, u8>]) {
+        for operation in operations {
+            match operation {
+                Operation::Write([head, high, low]) => self.write(chip, [*head, *high, *low]),
+                Operation::Read(bytes) => {
+                    let codes = self.codes[usize::from(chip)];
+                    for (place, code) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
+                        *place = code.to_be_bytes();
+                    }
+                }
+                Operation::TransferInPlace([_, data @ ..]) => {
+                    data.copy_from_slice(&self.read_back(chip).to_be_bytes());
+                }
+                _ => panic!("an operation that these chips do not know"),
+            }
+        }
+    }
+
+    /// What comes back of the register that the last word named.
+    fn read_back(&self, chip: u8) -> u16 {
+        let named = u16::from_be_bytes([self.last[1], self.last[2]]);
+        let (which, register) = (named >> 13, usize::from(named >> 7 & 0x3f));
+        let code = |channel| self.codes[usize::from(chip)].get(channel).copied().unwrap_or(0);
+        match (self.image.kind(chip), which, register) {
+            (Some(ChipKind::Ad5676r), ..) => code(usize::from(self.last[0] & 7)),
+            (_, 0, _) => code(register.wrapping_sub(8)),
+            // Trims as the driver sets them, the control register, the offset DACs; the A/B select registers hold zeros.
+            (_, 2, _) => 0x8000,
+            (_, 3, _) => 0xffff,
+            (_, 4, 1) => 0b10,
+            (_, 4, 2 | 3) => 0x2000,
+            _ => 0,
+        }
     }
 }
 
@@ -118,32 +142,8 @@ impl SpiDevice for Chip<'_> {
     // A call, as to any driver of a bus: that is counted.
     #[inline(never)]
     fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
-        leave_out(|| {
-            let Self(chips, address) = self;
-            let kind = chips.image.kind(*address).unwrap_or(ChipKind::Ad7606);
-            for operation in operations {
-                match operation {
-                    Operation::Write([head, data @ ..]) => {
-                        let data = [data.first(), data.get(1)].map(|byte| byte.copied().unwrap_or(0));
-                        chips.last = [*head, data[0], data[1]];
-                        if kind == ChipKind::Ad5676r && *head == 0x10 {
-                            chips.last_input = data;
-                        }
-                    }
-                    Operation::Read(bytes) => {
-                        let codes = chips.codes[usize::from(*address)];
-                        for (place, code) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
-                            *place = code.to_be_bytes();
-                        }
-                    }
-                    Operation::TransferInPlace([_, data @ ..]) if kind.is_dac() => {
-                        data.copy_from_slice(&chips.read_back(kind));
-                    }
-                    _ => panic!("an operation that these chips do not know"),
-                }
-            }
-            Ok(())
-        })
+        leave_out(|| self.0.answer(self.1, operations));
+        Ok(())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Counts instructions: a timer of 25 MHz without prescaler, under `-icount shift=6`, where each instruction takes 64 ns of the
-//! machine's time. So 8 ticks are 5 instructions, and a count is exact to one of them.
+//! Counts instructions: a timer of 25 MHz without prescaler, under `-icount shift=10`, where each instruction takes 1.024 µs of
+//! the machine's time. So 128 ticks are 5 instructions, and an error of a tick is none.
 
 use core::{
     cell::Cell,
@@ -39,7 +39,7 @@ pub struct Tally {
 impl Tally {
     /// Instructions.
     pub fn instructions(&self) -> u64 {
-        (self.ticks.get() * 5 + 4) / 8
+        (self.ticks.get() * 5 + 64) / 128
     }
 }
 
@@ -59,7 +59,7 @@ impl Counter {
         let counted = known.instructions();
         assert!(
             (998..=1002).contains(&counted),
-            "1000 instructions counted as {counted}: start QEMU with -icount shift=6"
+            "1000 instructions counted as {counted}: start QEMU with -icount shift=10"
         );
         counter
     }

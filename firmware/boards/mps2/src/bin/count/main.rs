@@ -2,7 +2,7 @@
 //! and how deep the stack gets.
 //!
 //! A host's end of the link and a script drive the real Controller over the real front end and drivers; only the chips are
-//! made up ([`chips`]). Started by `firmware/boards/sizes` with `-icount shift=6` (see [`counter`]) and a rig image.
+//! made up ([`chips`]). Started by `firmware/boards/sizes` with `-icount shift=10` (see [`counter`]) and a rig image.
 //! Results are lines of a name and a number on the emulator's output. Instructions are not cycles.
 #![no_std]
 #![no_main]

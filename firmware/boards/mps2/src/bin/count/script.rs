@@ -46,6 +46,7 @@ pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>, codes: &mut Codes) {
     ] {
         hprintln!("{} {}", name, value);
     }
+    hprintln!("bus.transaction_100 {}", bench.transactions());
     bench.connect();
     bench.ask(Command::Identify);
     let [codes, other] = codes.each_mut().map(|codes| &mut codes[..couplings + 2 * sites as usize]);
