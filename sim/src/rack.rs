@@ -11,6 +11,7 @@
 
 mod array;
 mod record;
+mod report;
 mod serve;
 
 use std::io::Write;
@@ -21,8 +22,11 @@ use xyloop_firmware::{
 };
 use xyloop_protocol::units::{DacCode, Turn};
 
-pub use self::serve::{PlantServer, Stopper};
 use self::{array::Array, record::Record};
+pub use self::{
+    report::{RackCounts, RackError},
+    serve::{PlantServer, Stopper},
+};
 use crate::{
     chips::{ADC_CHANNELS, Chip, FrameError},
     plant::{Description, WiringLists},
@@ -33,82 +37,6 @@ const GAP_MAX: f64 = 1e6;
 
 /// Bytes that are remembered of what was taken: one less than a Hello has.
 const HISTORY: usize = 18;
-
-/// Why a rack cannot be set up or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RackError {
-    /// The image is of another rig.
-    #[error(
-        "the rig image and the rig file do not describe the same array ({0}): make the image anew with `xyloop config board`"
-    )]
-    Image(&'static str),
-    /// Bytes that are no message of a board.
-    #[error("the board's stream makes no sense at byte {at}: do board and plant speak the same version?")]
-    Malformed {
-        /// Where, counted from the last Hello.
-        at: u64,
-    },
-    /// Time that goes back or leaps.
-    #[error("the board's time goes from {from_us} to {to_us} us: no shot waits like that")]
-    Stamp {
-        /// The stamp before.
-        from_us: u64,
-        /// The stamp that came.
-        to_us: u64,
-    },
-    /// The way to the board broke down.
-    #[error("cannot go on with the FIFOs: {0}")]
-    Fifo(#[source] std::io::Error),
-    /// The record cannot be written on.
-    #[error("cannot write the record: {0}")]
-    Record(#[source] std::io::Error),
-}
-
-/// What has come in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RackCounts {
-    /// Starts of the board.
-    pub hellos: u64,
-    /// Transactions.
-    pub frames: u64,
-    /// Of them, with a wrong number of bits.
-    pub wrong_bits: u64,
-    /// Of them, with a command or word length that the chip does not have.
-    pub wrong_command: u64,
-    /// Of them, for a channel, register or chip that is not there.
-    pub wrong_channel: u64,
-    /// Of them, with a wrong CRC.
-    pub wrong_crc: u64,
-    /// Falling edges of LDAC.
-    pub latches: u64,
-    /// Conversions.
-    pub conversions: u64,
-    /// Shots begun.
-    pub shots: u64,
-}
-
-impl RackCounts {
-    /// Frames that a real chip would have dropped or misread.
-    pub fn wrong(&self) -> u64 {
-        self.wrong_bits + self.wrong_command + self.wrong_channel + self.wrong_crc
-    }
-}
-
-impl std::fmt::Display for RackCounts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { hellos, frames, latches, conversions, shots, .. } = self;
-        write!(f, "{hellos} starts, {shots} shots, {latches} latches, {conversions} conversions, {frames} frames; ")?;
-        write!(
-            f,
-            "{} wrong (bits {}, command {}, channel {}, CRC {})",
-            self.wrong(),
-            self.wrong_bits,
-            self.wrong_command,
-            self.wrong_channel,
-            self.wrong_crc
-        )
-    }
-}
 
 /// Levels of the shared lines, `true` is high.
 #[allow(clippy::struct_excessive_bools, reason = "one per line")]
@@ -351,12 +279,7 @@ impl Rack {
                 }
             }
             Err(error) => {
-                *match error {
-                    FrameError::Bits { .. } => &mut self.counts.wrong_bits,
-                    FrameError::Command(_) | FrameError::WordLength(_) => &mut self.counts.wrong_command,
-                    FrameError::Channel(_) | FrameError::NoChip(_) => &mut self.counts.wrong_channel,
-                    FrameError::Crc { .. } => &mut self.counts.wrong_crc,
-                } += 1;
+                self.counts.note(error);
                 if self.record.is_some() {
                     self.note("error", Some((address, None)), None, &error.to_string());
                 }

@@ -49,6 +49,12 @@ pub fn small() -> Graph {
     lattice(5, &[5, 9], &[12])
 }
 
+/// 2 × 2 sites, square lattice: 4 couplings, on a board one chip of each kind.
+pub fn tiny() -> Description {
+    let graph = Graph::new(&Geometry::preset(Preset::Sq, 2, 2)).unwrap().with_terminals(&[0], &[3]).unwrap();
+    ideal(graph, 1)
+}
+
 /// The XOR array of the examples.
 pub fn large() -> Graph {
     lattice(15, &[80, 140], &[114])
