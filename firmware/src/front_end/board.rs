@@ -42,7 +42,8 @@ pub struct FrontEnd<'a, H> {
 }
 
 impl<'a, H: Hardware> FrontEnd<'a, H> {
-    /// A front end by its image. No chip is touched before [`Board::recover`], which sets them up. The error names the slice that is too short.
+    /// A front end by its image. No chip is touched before [`Board::recover`], which sets them up. The error names the slice
+    /// that is too short.
     pub fn new(hardware: H, image: RigImage<'a>, memory: Memory<'a>) -> Result<Self, &'static str> {
         if memory.fields.len() < 2 * usize::from(image.sites()) {
             return Err("front end: fields");

@@ -40,7 +40,8 @@ pub trait Hardware {
     /// is arbitrary but must not depend on what ran before, draws it by the shot's name.
     fn mark(&mut self, shot: ShotId);
 
-    /// Now begins a wait of `duration_us` of plant time.
+    /// Waits `duration_us` of plant time from the last latch or conversion on: shifting a reading out does not make a window
+    /// longer.
     fn start(&mut self, duration_us: u32);
 
     /// How long the wait has taken, once it is over, microseconds; `None` before, and after it was asked once.

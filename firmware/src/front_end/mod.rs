@@ -1,4 +1,5 @@
-//! The analogue front end: a [`Board`](crate::Board) of real converters, by the channels that the [`RigImage`](crate::rig_image::RigImage) names.
+//! The analogue front end: a [`Board`](crate::Board) of real converters, by the channels that the
+//! [`RigImage`](crate::rig_image::RigImage) names.
 //!
 //! Codes are written into the DACs' input registers and latched together; reads convert all ADCs at once and shift them out.
 //! Phases, settle verdicts, nudges and contrast are the Controller's.

@@ -59,6 +59,8 @@ pub struct Pico<'a> {
     has_ad7606: bool,
     has_ads131m08: bool,
     cleared: bool,
+    /// The last latch or conversion: waits count from it.
+    event_us: u64,
     wait: Option<(u64, u32)>,
 }
 
@@ -68,7 +70,7 @@ impl<'a> Pico<'a> {
         let (has_ad7606, has_ads131m08) = (has(ChipKind::Ad7606), has(ChipKind::Ads131m08));
         // The falling edge stays in a latch, which needs no interrupt to be taken.
         lines.ready_n.set_interrupt_enabled(Interrupt::EdgeLow, true);
-        Self { bus, lines, clock, nets, image, has_ad7606, has_ads131m08, cleared: true, wait: None }
+        Self { bus, lines, clock, nets, image, has_ad7606, has_ads131m08, cleared: true, event_us: 0, wait: None }
     }
 
     fn wait_until(&mut self, most_us: u64, mut done: impl FnMut(&mut Lines) -> bool) -> Result<(), BoardError> {
@@ -113,6 +115,7 @@ impl Hardware for Pico<'_> {
             // Codes are on the outputs: the switches behind those that have no clear line may close.
             put(&mut self.lines.live, PinState::High);
         }
+        self.event_us = self.clock.now_us();
         Ok(())
     }
 
@@ -132,6 +135,7 @@ impl Hardware for Pico<'_> {
 
     fn convert(&mut self) -> Result<(), BoardError> {
         self.lines.ready_n.clear_interrupt(Interrupt::EdgeLow);
+        self.event_us = self.clock.now_us();
         self.pulse(|lines, state| put(&mut lines.convert, state), PinState::Low, 500);
         if self.has_ad7606 {
             // A BUSY that never comes is a wire that is off: without this, old codes would pass for new ones.
@@ -153,7 +157,7 @@ impl Hardware for Pico<'_> {
     }
 
     fn start(&mut self, duration_us: u32) {
-        self.wait = Some((self.clock.now_us(), duration_us));
+        self.wait = Some((self.event_us, duration_us));
     }
 
     fn elapsed_us(&mut self) -> Option<u32> {
