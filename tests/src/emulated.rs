@@ -80,6 +80,15 @@ impl Emulated {
     }
 }
 
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        // An emulator that was stopped would not end; and what the command has put aside is for it to clear away.
+        if !std::thread::panicking() {
+            self.process.stop();
+        }
+    }
+}
+
 fn number(line: &str) -> u32 {
     let digits = line.split("process ").last().unwrap();
     digits.split(|letter: char| !letter.is_ascii_digit()).next().unwrap().parse().unwrap()

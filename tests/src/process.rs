@@ -143,6 +143,12 @@ impl Running {
         self.signal("INT");
     }
 
+    /// Ctrl-C, and waits for its end.
+    pub fn stop(&self) {
+        self.interrupt();
+        drop(self.wait_until(|streams| streams.iter().all(|stream| stream.ended)));
+    }
+
     /// Stops it as if its machine slept.
     pub fn suspend(&self) {
         self.signal("STOP");

@@ -17,6 +17,7 @@ const CHECKS: [&str; 12] = [
     "port",
     "first exchange",
     "identity",
+    "boot",
     "serial number",
     "wiring",
     "results",
@@ -74,7 +75,7 @@ fn a_healthy_device_is_found_healthy_and_left_as_it_was() {
         }
         // Without a rig file there is nothing to compare with, and nothing is wrong.
         let done = bench.xyloop(&["device", "doctor", "--device", &served.place]).expect_code(0);
-        for said in ["ok       link", "sim-xor-5x5-4nsq", "12 checks: 0 failed, 0 with a warning"] {
+        for said in ["ok       link", "sim-xor-5x5-4nsq", "13 checks: 0 failed, 0 with a warning"] {
             assert!(done.stdout.contains(said), "{said}\n{done}");
         }
     }
@@ -94,7 +95,7 @@ fn a_device_that_is_not_the_rig_files_fails_and_is_examined_to_the_end() {
     let words = [theirs, "25 sites", "225 sites", "`xor-15x15-4nsq`", "give the rig file that describes this device"];
     expect_one(&report, "failed", "wiring", &words);
     assert_eq!(report["checks"].as_array().unwrap().len(), CHECKS.len(), "{report}");
-    let done = done.expect_stderr(&["1 of 12 checks failed: wiring"]);
+    let done = done.expect_stderr(&["1 of 13 checks failed: wiring"]);
     assert_eq!(done.stderr.lines().count(), 1, "{done}");
 
     let rig = small();

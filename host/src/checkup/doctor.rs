@@ -24,8 +24,8 @@ const CLOCK_SPAN: Duration = Duration::from_secs(1);
 /// Round trips at the end of that time.
 const CLOCK_TRIPS: usize = 10;
 /// What is looked at once a device has answered.
-const OF_DEVICE: [&str; 10] =
-    ["identity", "serial number", "wiring", "results", "slots", "deadman", "codecs", "state", "link", "clock"];
+const OF_DEVICE: [&str; 11] =
+    ["identity", "boot", "serial number", "wiring", "results", "slots", "deadman", "codecs", "state", "link", "clock"];
 
 /// What is examined.
 pub struct Subject<'s> {
@@ -98,6 +98,7 @@ async fn look_at(client: &mut Client, subject: &Subject<'_>, examination: &mut E
     let limits = identity.limits;
     let checks = &mut examination.checks;
     checks.push(judge::identity(&identity, &before.1));
+    checks.push(judge::boot(identity.boot_cause, &identity.boot_note));
     checks.push(judge::serial_number(subject, &identity.serial));
     checks.push(judge::wiring(subject, identity.wiring_hash, &limits));
     checks.extend(judge::limits(subject, &limits));

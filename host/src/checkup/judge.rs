@@ -3,14 +3,14 @@
 use serde_json::json;
 use xyloop_protocol::{
     codec::Codec,
-    message::{Limits, SafeCause, State, Status},
+    message::{BootCause, Limits, SafeCause, State, Status},
 };
 
 use super::{
     Finding, Quantiles, Subject,
     trips::{Trip, clock_rate},
 };
-use crate::device::{Identity, LinkFigures, state_in_words};
+use crate::device::{Identity, LinkFigures, boot_in_words, state_in_words};
 
 /// Time between two keep-alives of a host, milliseconds.
 const KEEPALIVE_MS: u16 = 50;
@@ -38,6 +38,27 @@ pub(super) fn identity(identity: &Identity, status: &Status) -> Finding {
     .with(json!({
         "vendor": vendor, "model": model, "serial": serial, "firmware": firmware, "boot_id": format!("{boot_id:08x}"),
     }))
+}
+
+/// Why it started: a firmware that came to an end by itself did so for a reason.
+pub(super) fn boot(cause: BootCause, note: &str) -> Finding {
+    let (check, found) = ("boot", boot_in_words(cause, note));
+    let finding = match cause {
+        BootCause::Unknown | BootCause::PowerOn | BootCause::Pin | BootCause::Asked => Finding::ok(check, &found),
+        BootCause::BrownOut => Finding::warning(
+            check,
+            &found,
+            "it restarted because its supply sagged",
+            "check supply, cable and hub; a run goes on by itself, only slower",
+        ),
+        BootCause::Watchdog | BootCause::Panic | BootCause::HardFault => Finding::warning(
+            check,
+            &found,
+            "its firmware came to an end by a mistake of its own, and restarted with safe outputs",
+            "report what it left behind, with the firmware's version; power-cycle the device to forget it",
+        ),
+    };
+    finding.with(json!({ "cause": cause, "note": note }))
 }
 
 /// Whether it is the one that the rig file wants.

@@ -188,3 +188,15 @@ fn a_clock_more_than_two_percent_off_is_a_warning_in_either_direction() {
     expect(&clock(&back), Verdict::Failed, &["went back"]);
     expect(&clock(&second(1.0)[..1]), Verdict::Ok, &["too little"]);
 }
+
+#[test]
+fn a_firmware_that_ended_by_itself_is_a_warning_with_its_last_words() {
+    for cause in [BootCause::Watchdog, BootCause::Panic, BootCause::HardFault, BootCause::BrownOut] {
+        let finding = boot(cause, "shot.rs:7: index out of range");
+        assert_eq!(finding.verdict, Verdict::Warning, "{cause:?}");
+        assert!(finding.found.contains("shot.rs:7: index out of range"), "{}", finding.found);
+    }
+    for cause in [BootCause::PowerOn, BootCause::Pin, BootCause::Asked, BootCause::Unknown] {
+        assert_eq!(boot(cause, "").verdict, Verdict::Ok, "{cause:?}");
+    }
+}
