@@ -13,7 +13,7 @@ use xyloop_tests::{
 const DEADMAN: [&str; 2] = ["--set", "rig.timing.deadman_ms=10000"];
 
 /// Every check there is, where nothing is special about the port.
-const CHECKS: [&str; 12] = [
+const CHECKS: [&str; 13] = [
     "port",
     "first exchange",
     "identity",
