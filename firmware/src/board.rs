@@ -76,6 +76,12 @@ pub trait Board {
     /// whatever couplings were staged (those on all replicas).
     fn latch_fields(&mut self, replica: usize, codes: &[DacCode]) -> Result<(), BoardError>;
 
+    /// The next fields on this replica will be these, if nothing comes between: a board whose converters have registers in
+    /// front of their outputs may fill them while it waits, so that the latch finds nothing left to write.
+    fn prepare_fields(&mut self, _replica: usize, _codes: &[DacCode]) -> Result<(), BoardError> {
+        Ok(())
+    }
+
     /// A new shot begins on this replica with its inputs clamped to these phases (one per input site). Whatever state
     /// the plant was left in by earlier shots is arbitrary: the kick makes the start.
     fn begin_shot(&mut self, replica: usize, shot: ShotId, inputs: &[Turn]) -> Result<(), BoardError>;

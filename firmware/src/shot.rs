@@ -178,7 +178,12 @@ impl Shots<'_> {
         };
         let state = &mut self.replicas[replica];
         (state.wait, state.flags, state.elapsed_us, state.reads) = (wait, flags, 0, 0);
-        board.start(replica, ordinal, duration_us)
+        board.start(replica, ordinal, duration_us)?;
+        // A kick must not last longer than it should because codes travel, nor a nudge that is over.
+        match plan.segments.get(usize::from(ordinal) + 1) {
+            Some(Segment::Nudge(_) | Segment::Kick) => Ok(()),
+            _ => board.prepare_fields(replica, frame.generations.fields()),
+        }
     }
 
     /// The time a replica was started for is over.

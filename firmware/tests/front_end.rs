@@ -11,7 +11,7 @@ use embedded_hal::{
 use xyloop_firmware::{
     Board, BoardError, ReadKey, SafeTable,
     front_end::{CHANNELS_PER_ADC, FrontEnd, Hardware, Memory},
-    rig_image::{Channel, ChipKind, Parts, RigImage},
+    rig_image::{Channel, ChipKind, ImageError, Parts, RigImage},
 };
 use xyloop_protocol::{
     units::{AdcCode, DacCode, IqCode, ShotId, Turn},
@@ -45,7 +45,36 @@ struct Record {
     acts: Vec<Act>,
     /// A chip that does not answer.
     dead: Option<u8>,
+    /// A chip that has lost its supply for a moment: what it says of its settings.
+    forgetful: bool,
+    /// What the DACs hold: chip, register, code.
+    registers: Vec<(u8, u16, u16)>,
+    /// What the next word brings after a read.
+    answer: u16,
     wait_us: Option<u32>,
+}
+
+impl Record {
+    /// A word to one of the DACs: a code is kept, a read is answered by the word after it.
+    fn hear(&mut self, chip: u8, word: &[u8]) {
+        let &[head, high, low] = word else { return };
+        let data = u16::from_be_bytes([high, low]);
+        let held = |record: &Self, register: u16| {
+            let mut codes = record.registers.iter().rev();
+            codes.find(|(at, name, _)| (*at, *name) == (chip, register)).map_or(0, |(_, _, code)| *code)
+        };
+        match KINDS[usize::from(chip)] {
+            // X1A of a channel has the channel's address in the read word; OFS0 and OFS1 are special registers.
+            ChipKind::Ad5370 if head == 5 && data >> 13 == 4 => {
+                self.answer = if self.forgetful { 0x1555 } else { 0x2000 }
+            }
+            ChipKind::Ad5370 if head == 5 => self.answer = held(self, data >> 7 & 0x3f),
+            ChipKind::Ad5370 => self.registers.push((chip, u16::from(head & 0x3f), data)),
+            ChipKind::Ad5676r if head >> 4 == 9 => self.answer = held(self, u16::from(head & 7)),
+            ChipKind::Ad5676r => self.registers.push((chip, u16::from(head & 7), data)),
+            _ => panic!("an ADC has nothing to hear"),
+        }
+    }
 }
 
 struct Bench(Rc<RefCell<Record>>);
@@ -73,12 +102,18 @@ impl SpiDevice for Chip {
         }
         for operation in operations {
             match operation {
-                Operation::Write(bytes) => record.acts.push(Act::Written(self.1, bytes.to_vec())),
-                Operation::Read(bytes) | Operation::TransferInPlace(bytes) => {
+                Operation::Write(bytes) => {
+                    record.hear(self.1, bytes);
+                    record.acts.push(Act::Written(self.1, bytes.to_vec()));
+                }
+                Operation::Read(bytes) => {
                     for (channel, pair) in bytes.as_chunks_mut::<2>().0.iter_mut().enumerate() {
                         *pair = code(self.1, channel as u8).to_be_bytes();
                     }
                     record.acts.push(Act::Read(self.1));
+                }
+                Operation::TransferInPlace(bytes) if bytes.len() == 3 => {
+                    bytes[1..].copy_from_slice(&record.answer.to_be_bytes());
                 }
                 _ => panic!("an operation this test does not know"),
             }
@@ -217,8 +252,14 @@ fn x_register(channel: u8, code: u16) -> Act {
     Act::Written(0, vec![0b1100_1000 + channel, high, low])
 }
 
+/// Words that write a code, of either kind of DAC.
 fn writes(acts: &[Act]) -> usize {
-    acts.iter().filter(|act| matches!(act, Act::Written(..))).count()
+    let is_code = |act: &&Act| match act {
+        Act::Written(0, word) => word[0] >> 6 == 0b11,
+        Act::Written(2, word) => word[0] >> 4 == 1,
+        _ => false,
+    };
+    acts.iter().filter(is_code).count()
 }
 
 #[test]
@@ -259,6 +300,10 @@ fn outputs_are_at_ground_before_safe_codes_are_written_and_until_they_are_latche
     let acts = taken(&record);
     assert_eq!(acts[0], Act::Clear(true));
     assert_eq!(acts[acts.len() - 2..], [Act::Clear(false), Act::Latched]);
+    // Seen in the registers before: both kinds of DAC were read.
+    let first_read = acts.iter().position(|act| matches!(act, Act::Written(0, word) if word[0] == 5)).unwrap();
+    assert_eq!(writes(&acts[..first_read]), 9);
+    assert!(acts[first_read..].contains(&Act::Written(2, vec![0x95, 0, 0])), "{acts:?}");
     assert_eq!(writes(&acts), 9);
     assert_eq!(acts[1..3], [x_register(39, 2048 << 4), x_register(38, 2049 << 4)]);
     // An 8-bit phase converter has no bits for a turn of 7.
@@ -277,7 +322,7 @@ fn if_safe_codes_do_not_get_through_outputs_stay_at_ground_and_no_latch_is_tried
     assert_eq!(board.latch_fields(0, &FIELD_CODES), Err(BoardError::Converter));
     let acts = taken(&record);
     assert_eq!(acts[0], Act::Clear(true));
-    assert!(!acts.contains(&Act::Clear(false)) && !acts.contains(&Act::Latched), "{acts:?}");
+    assert!(!acts.contains(&Act::Clear(false)), "{acts:?}");
     // Once all of it gets through again, so do latches.
     board.make_safe(&safe_table());
     assert_eq!(board.latch_fields(0, &FIELD_CODES), Ok(()));
@@ -294,7 +339,7 @@ fn outputs_stay_at_ground_while_chips_could_not_be_set_up_even_if_they_take_code
     assert_eq!(board.latch_fields(0, &FIELD_CODES), Err(BoardError::Converter));
     let acts = taken(&record);
     assert_eq!(acts[0], Act::Clear(true));
-    assert!(!acts.contains(&Act::Clear(false)) && !acts.contains(&Act::Latched), "{acts:?}");
+    assert!(!acts.contains(&Act::Clear(false)), "{acts:?}");
 }
 
 #[test]
@@ -333,7 +378,35 @@ fn inputs_wait_for_the_first_latch_of_their_shot() {
     board.make_safe(&safe_table());
     taken(&record);
     board.begin_shot(0, 77, &[Turn(0x40ff)]).unwrap();
-    assert_eq!(taken(&record), [Act::Marked(77), Act::Written(2, vec![0x15, 0x40, 0])]);
+    // Before it a DAC is asked for its settings.
+    assert_eq!(taken(&record)[1..], [Act::Marked(77), Act::Written(2, vec![0x15, 0x40, 0])]);
+}
+
+#[test]
+fn fields_that_were_prepared_need_nothing_but_the_latch() {
+    let (image, mut memories) = (image(20_000_000), Memories::new());
+    let (mut board, record) = memories.board(&image);
+    board.make_safe(&safe_table());
+    taken(&record);
+    board.prepare_fields(0, &FIELD_CODES).unwrap();
+    let acts = taken(&record);
+    assert_eq!((writes(&acts), acts.len()), (6, 6), "no output changes: {acts:?}");
+    board.latch_fields(0, &FIELD_CODES).unwrap();
+    assert_eq!(taken(&record), [Act::Latched]);
+}
+
+#[test]
+fn a_dac_that_lost_its_settings_is_found_at_the_next_shot_and_not_let_go_on() {
+    let (image, mut memories) = (image(20_000_000), Memories::new());
+    let (mut board, record) = memories.board(&image);
+    board.make_safe(&safe_table());
+    board.latch_fields(0, &FIELD_CODES).unwrap();
+    record.borrow_mut().forgetful = true;
+    let found = (1..=KINDS.len() as u64 + 1).any(|shot| board.begin_shot(0, shot, &[Turn(0)]).is_err());
+    assert!(found);
+    taken(&record);
+    board.make_safe(&safe_table());
+    assert!(!taken(&record).contains(&Act::Clear(false)), "its codes mean something else now");
 }
 
 #[test]
@@ -344,9 +417,16 @@ fn a_slow_bus_gets_less_to_do_between_two_looks_at_the_link() {
     // 24 bits at 100 kHz and the gap; 9 outputs, 6 of them fields; two ADCs of 128 bits.
     assert_eq!(slow.times().fields_us, 1_443);
     assert_eq!(slow.times().generation_us, 2_165);
-    assert_eq!(slow.times().read_us, 2_561);
+    assert_eq!(slow.times().read_us, 2_566, "two readings of 128 bits, and a conversion");
     let bytes = image(100_000);
     assert_eq!(memories.board(&bytes).0.pace().reads, 1);
+}
+
+#[test]
+fn a_bus_that_would_keep_the_board_from_looking_is_refused() {
+    let bytes = image(4_000);
+    assert!(matches!(RigImage::parse(&bytes), Err(ImageError::Slow(us)) if us > 50_000));
+    assert!(RigImage::parse(&image(10_000)).is_ok());
 }
 
 #[test]

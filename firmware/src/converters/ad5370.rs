@@ -126,6 +126,14 @@ impl<SPI: SpiDevice> Ad5370<SPI> {
         self.receive(READ_X1A | address(channel))
     }
 
+    /// Whether the chip still is as [`initialise`](Self::initialise) left it: one that lost its supply for a moment is not.
+    ///
+    /// # Errors
+    /// [`ConverterError::ReadBack`] if not.
+    pub fn check(&mut self) -> Result<(), ConverterError<SPI::Error>> {
+        check_read_back(OFS_MID, self.special(u16::from(SPECIAL_OFS0))?, OFS_MASK)
+    }
+
     fn send(&mut self, head: u8, data: u16) -> Result<(), ConverterError<SPI::Error>> {
         let [high, low] = data.to_be_bytes();
         self.0.write(&[head, high, low]).map_err(ConverterError::Spi)

@@ -8,7 +8,7 @@
 //!   effect at once. LDAC, CLR and RESET belong to the board, not to a driver.
 //! - No chip is at the calibrated zero when it comes up; each module says where it is instead. Until `initialise` and a full
 //!   set of safe codes have passed, whoever owns the pins keeps the outputs away from the plant.
-//! - A driver never waits and never retries: it reports, and the board decides.
+//! - A driver never retries: it reports, and the board decides. It waits only where a chip needs a pulse or a pause.
 //!
 //! # Limitations
 //! A refused or failed call may leave a chip half set up: call `initialise` again. The chip select must rise and fall

@@ -39,6 +39,8 @@ pub struct FrontEnd<'a, H> {
     cleared: bool,
     /// The last attempt to set the chips up failed: no code means on them what it should.
     broken: bool,
+    /// The chip that is looked at when the next shot begins.
+    next_look: u8,
 }
 
 impl<'a, H: Hardware> FrontEnd<'a, H> {
@@ -57,7 +59,7 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
         let codes = (u64::from(POLL_US) * u64::from(couplings) / u64::from(times.generation_us.max(1))).max(1);
         let reads = (POLL_US / times.read_us.max(1)).clamp(1, 64);
         let pace = Pace { codes: codes as usize, reads: reads as u8 };
-        Ok(Self { hardware, image, memory, pace, fields_known: false, cleared: true, broken: false })
+        Ok(Self { hardware, image, memory, pace, fields_known: false, cleared: true, broken: false, next_look: 0 })
     }
 
     /// The board below.
@@ -99,22 +101,18 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
         Ok(())
     }
 
-    /// Safe codes into every register, then the clear line is let go and they are latched.
+    /// Safe codes into every register; when they have been seen there the clear line is let go and they are latched.
     fn write_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
-        if self.broken {
-            return Err(BoardError::Converter);
-        }
-        self.stage_safe(safe)?;
+        self.stage_couplings(0, safe.couplings)?;
+        self.write_fields(safe.fields, true)?;
+        self.write_inputs(safe.inputs)?;
+        // Moves only DACs that have no clear line, and lets them settle before the board connects their outputs.
+        self.hardware.latch()?;
+        self.check_safe(safe)?;
         self.release()
     }
 
-    fn stage_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
-        self.stage_couplings(0, safe.couplings)?;
-        self.write_fields(safe.fields, true)?;
-        self.write_inputs(safe.inputs)
-    }
-
-    /// Whether every DAC holds the safe code of the last channel that is in use.
+    /// Whether every DAC is set up and holds the safe code of the last channel that is in use.
     fn check_safe(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
         let c = self.image.converters();
         let dropped = 16u32.saturating_sub(c.input_bits.into());
@@ -139,7 +137,10 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
     fn check(&mut self, at: Channel, code: u16) -> Result<(), BoardError> {
         let spi = self.hardware.chip(at.chip);
         let held = match self.image.kind(at.chip) {
-            Some(ChipKind::Ad5370) => Ad5370::new(spi).read_back(at.channel).ok(),
+            Some(ChipKind::Ad5370) => {
+                let mut dac = Ad5370::new(spi);
+                dac.check().and_then(|()| dac.read_back(at.channel)).ok()
+            }
             Some(ChipKind::Ad5676r) => Ad5676r::new(spi).read_back(at.channel).ok(),
             _ => None,
         };
@@ -178,6 +179,17 @@ impl<'a, H: Hardware> FrontEnd<'a, H> {
         }
         Ok(())
     }
+
+    /// Looks whether the next of the DACs still is as it was set up, one a shot.
+    fn look(&mut self) -> Result<(), BoardError> {
+        let address = self.next_look;
+        let kind = self.image.kind(address);
+        self.next_look = if kind.is_some() { address.wrapping_add(1) } else { 0 };
+        if kind != Some(ChipKind::Ad5370) {
+            return Ok(());
+        }
+        Ad5370::new(self.hardware.chip(address)).check().map_err(|_| BoardError::Converter)
+    }
 }
 
 impl<H: Hardware> Board for FrontEnd<'_, H> {
@@ -208,7 +220,13 @@ impl<H: Hardware> Board for FrontEnd<'_, H> {
         self.hardware.latch()
     }
 
+    fn prepare_fields(&mut self, _: usize, codes: &[DacCode]) -> Result<(), BoardError> {
+        // They wait for the latch; then nothing is left to write.
+        self.write_fields(codes, false)
+    }
+
     fn begin_shot(&mut self, _: usize, shot: ShotId, inputs: &[Turn]) -> Result<(), BoardError> {
+        self.look()?;
         self.hardware.mark(shot);
         // On the outputs with the first fields of the shot.
         self.write_inputs(inputs)
@@ -263,7 +281,9 @@ impl<H: Hardware> Board for FrontEnd<'_, H> {
         self.hardware.stop();
         self.cleared = true;
         // If it fails the outputs stay at ground, and the next latch is refused.
-        let _ = self.write_safe(safe);
+        if !self.broken {
+            let _ = self.write_safe(safe);
+        }
     }
 
     fn recover(&mut self, safe: &SafeTable<'_>) -> Result<(), BoardError> {
@@ -272,10 +292,9 @@ impl<H: Hardware> Board for FrontEnd<'_, H> {
         self.cleared = true;
         self.broken = true;
         self.initialise()?;
-        self.stage_safe(safe)?;
-        self.check_safe(safe)?;
+        self.write_safe(safe)?;
         self.broken = false;
-        self.release()
+        Ok(())
     }
 }
 

@@ -35,6 +35,8 @@ const VERSION: u16 = 1;
 const HEAD: usize = 80;
 /// Longest serial number in an image, bytes.
 pub const SERIAL_MAX: usize = 32;
+/// Longest time in which a board may be busy with its buses alone, microseconds.
+pub const BUSY_MAX_US: u32 = 50_000;
 /// Most chips on one board: addresses of the chip-select expander.
 pub const CHIPS_MAX: usize = 128;
 
@@ -83,6 +85,16 @@ impl ChipKind {
         }
     }
 
+    /// What an ADC needs for a reading before it can be shifted out, nanoseconds: an AD7606 without oversampling, an ADS131M08
+    /// the four conversions after which its filter has settled, at 128 samples each.
+    pub const fn conversion_ns(self) -> u32 {
+        match self {
+            Self::Ad5370 | Self::Ad5676r => 0,
+            Self::Ad7606 => 5_000,
+            Self::Ads131m08 => 130_000,
+        }
+    }
+
     fn from_byte(byte: u8) -> Option<Self> {
         Self::NAMES.iter().map(|(kind, _)| *kind).find(|kind| *kind as u8 == byte)
     }
@@ -104,7 +116,7 @@ pub struct Times {
     pub generation_us: u32,
     /// Writing the bias fields of all sites.
     pub fields_us: u32,
-    /// Shifting one reading of all sites out of the ADCs.
+    /// One reading of all sites: a conversion, then shifting it out of the ADCs.
     pub read_us: u32,
 }
 
@@ -129,6 +141,8 @@ pub enum ImageError {
     Site(u16),
     /// A safe code beyond its converter's range; its number.
     SafeCode(u32),
+    /// Its buses are so slow that the fields of all sites, or one reading, take longer than [`BUSY_MAX_US`]; microseconds.
+    Slow(u32),
 }
 
 impl core::fmt::Display for ImageError {
@@ -143,6 +157,11 @@ impl core::fmt::Display for ImageError {
             Self::Channel(at) => write!(f, "rig image: chip {} channel {} cannot be used so", at.chip, at.channel),
             Self::Site(site) => write!(f, "rig image: there is no site {site}"),
             Self::SafeCode(index) => write!(f, "rig image: safe code {index} is out of range"),
+            Self::Slow(us) => write!(
+                f,
+                "rig image: on buses that slow all fields, or one reading of all sites, take {us} us; the link and the deadman \
+                 are not looked at meanwhile, so it must be at most {BUSY_MAX_US} us: raise the SPI clock or lower the gap"
+            ),
         }
     }
 }
@@ -240,7 +259,9 @@ impl<'a> RigImage<'a> {
                 return Err(ImageError::SafeCode(index as u32));
             }
         }
-        Ok(())
+        let times = self.times();
+        let longest_us = times.fields_us.max(times.read_us);
+        if longest_us > BUSY_MAX_US { Err(ImageError::Slow(longest_us)) } else { Ok(()) }
     }
 
     /// Number of sites.
@@ -363,7 +384,9 @@ impl<'a> RigImage<'a> {
         let us = |ns: u64| u32::try_from(ns.div_ceil(1000)).unwrap_or(u32::MAX);
         let fields_ns: u64 = self.field_channels().map(of).sum();
         let others_ns: u64 = self.coupling_channels().chain(self.input_channels()).map(of).sum();
-        let read_ns = self.chips().filter(|kind| !kind.is_dac()).map(transaction_ns).sum();
+        let conversion_ns = self.chips().map(|kind| u64::from(kind.conversion_ns())).max().unwrap_or(0);
+        let shifting_ns: u64 = self.chips().filter(|kind| !kind.is_dac()).map(transaction_ns).sum();
+        let read_ns = conversion_ns + shifting_ns;
         Times { generation_us: us(fields_ns + others_ns), fields_us: us(fields_ns), read_us: us(read_ns) }
     }
 }

@@ -26,8 +26,7 @@ pub const fn highest_hz(kind: ChipKind, listens: bool) -> u32 {
     }
 }
 
-/// How the clock of an Arm PL022 (the SPI of RP2350, of the MPS2+ too) is divided: by `prescale`, even,
-/// 2 to 254, and by `1 + postdivide`.
+/// How the clock of an Arm PL022 (the SPI of RP2350) is divided: by `prescale`, even, 2 to 254, and by `1 + postdivide`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divider {
     /// 2 to 254, even.

@@ -7,8 +7,6 @@ use cortex_m_rt::{ExceptionFrame, exception};
 use rp235x_hal::pac::{self, interrupt};
 use xyloop_board_common::last_words::{Boot, BootCause, RECORD_WORDS, Record, Text};
 
-use crate::nets::STILL_MS;
-
 /// GPIO number of the clear line of all DACs, low: outputs at ground.
 pub const CLEAR: u8 = 11;
 /// GPIO number of the line that closes the switches behind the outputs, high: outputs live.
@@ -98,5 +96,5 @@ unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
 /// The alarm that the main loop puts off with every turn: it did not come round for too long.
 #[interrupt]
 fn TIMER0_IRQ_0() {
-    end(BootCause::Watchdog, format_args!("the main loop did not come round for {} ms", STILL_MS))
+    end(BootCause::Watchdog, format_args!("the main loop did not come round"))
 }

@@ -61,6 +61,8 @@ pub struct Pico<'a> {
     cleared: bool,
     /// The last latch or conversion: waits count from it.
     event_us: u64,
+    /// The latch, or the end of a wait, up to which time has been told.
+    told_us: u64,
     wait: Option<(u64, u32)>,
 }
 
@@ -68,9 +70,22 @@ impl<'a> Pico<'a> {
     pub fn new(bus: Bus, lines: Lines, clock: Clock, nets: &'a Nets, image: RigImage<'a>) -> Self {
         let has = |kind| image.chips().any(|chip| chip == kind);
         let (has_ad7606, has_ads131m08) = (has(ChipKind::Ad7606), has(ChipKind::Ads131m08));
-        // The falling edge stays in a latch, which needs no interrupt to be taken.
+        // Edges stay in a latch, which needs no interrupt to be taken.
         lines.ready_n.set_interrupt_enabled(Interrupt::EdgeLow, true);
-        Self { bus, lines, clock, nets, image, has_ad7606, has_ads131m08, cleared: true, event_us: 0, wait: None }
+        lines.busy.set_interrupt_enabled(Interrupt::EdgeHigh, true);
+        Self {
+            bus,
+            lines,
+            clock,
+            nets,
+            image,
+            has_ad7606,
+            has_ads131m08,
+            cleared: true,
+            event_us: 0,
+            told_us: 0,
+            wait: None,
+        }
     }
 
     fn wait_until(&mut self, most_us: u64, mut done: impl FnMut(&mut Lines) -> bool) -> Result<(), BoardError> {
@@ -116,6 +131,7 @@ impl Hardware for Pico<'_> {
             put(&mut self.lines.live, PinState::High);
         }
         self.event_us = self.clock.now_us();
+        self.told_us = self.event_us;
         Ok(())
     }
 
@@ -134,12 +150,15 @@ impl Hardware for Pico<'_> {
     }
 
     fn convert(&mut self) -> Result<(), BoardError> {
-        self.lines.ready_n.clear_interrupt(Interrupt::EdgeLow);
+        self.lines.busy.clear_interrupt(Interrupt::EdgeHigh);
         self.event_us = self.clock.now_us();
         self.pulse(|lines, state| put(&mut lines.convert, state), PinState::Low, 500);
+        // Whatever was ready before the pulse is not what it starts; the next is 30 µs away.
+        self.lines.ready_n.clear_interrupt(Interrupt::EdgeLow);
         if self.has_ad7606 {
-            // A BUSY that never comes is a wire that is off: without this, old codes would pass for new ones.
-            self.wait_until(BUSY_BY_US, |lines| is_high(&mut lines.busy))?;
+            // A BUSY that never came is a wire that is off: without this, old codes would pass for new ones. It is high for
+            // 4 µs only, so its edge is kept in a latch.
+            self.wait_until(BUSY_BY_US, |lines| lines.busy.interrupt_status(Interrupt::EdgeHigh))?;
             self.wait_until(BUSY_MOST_US, |lines| !is_high(&mut lines.busy))?;
             Delay.delay_us(OTHERS_US);
         }
@@ -162,11 +181,14 @@ impl Hardware for Pico<'_> {
 
     fn elapsed_us(&mut self) -> Option<u32> {
         let (since_us, duration_us) = self.wait?;
-        let elapsed_us = self.clock.now_us().saturating_sub(since_us);
-        if elapsed_us < u64::from(duration_us) {
+        let now_us = self.clock.now_us();
+        if now_us.saturating_sub(since_us) < u64::from(duration_us) {
             return None;
         }
         self.wait = None;
+        // What reading took since the last wait belongs to the segment, too.
+        let elapsed_us = now_us.saturating_sub(self.told_us);
+        self.told_us = now_us;
         Some(u32::try_from(elapsed_us).unwrap_or(u32::MAX))
     }
 

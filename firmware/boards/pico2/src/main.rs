@@ -173,6 +173,7 @@ fn main() -> ! {
             boot_cause: boot.cause,
             boot_note: boot.note.as_str(),
         };
+        nets.tighten(image.deadman_ms());
         let pico = Pico::new(bus, lines, clock, &nets, image);
         let serial = if image.serial().is_empty() { serial.as_str() } else { image.serial() };
         start(pico, image, &about, MEMORY.buffers(&mut replica))

@@ -11,8 +11,8 @@ use rp235x_hal::{
 
 use crate::Clock;
 
-/// The loop did not come round for so long: outputs are cut, the chip is reset.
-pub const STILL_MS: u32 = 200;
+/// The loop did not come round for so long: outputs are cut, the chip is reset. Shorter if the rig's deadman is.
+const STILL_MS: u32 = 200;
 /// The same if interrupts are dead, too.
 const WATCHDOG_MS: u32 = 250;
 
@@ -25,6 +25,7 @@ pub struct Nets {
 struct Held {
     alarm: Alarm0<CopyableTimer0>,
     watchdog: Watchdog,
+    still_ms: u32,
     last_us: u64,
 }
 
@@ -37,7 +38,7 @@ impl Nets {
         // it writes and does not return.
         unsafe { rp235x_hal::arch::interrupt_unmask(pac::Interrupt::TIMER0_IRQ_0) };
         watchdog.start(WATCHDOG_MS.millis());
-        Self { clock, held: RefCell::new(Held { alarm, watchdog, last_us: 0 }) }
+        Self { clock, held: RefCell::new(Held { alarm, watchdog, still_ms: STILL_MS, last_us: 0 }) }
     }
 
     /// Puts both off: the loop came round, or the outputs are at ground and chips are being set up. Time that stands still
@@ -46,8 +47,18 @@ impl Nets {
         let (now_us, mut held) = (self.clock.now_us(), self.held.borrow_mut());
         if now_us > held.last_us {
             held.last_us = now_us;
-            let _ = held.alarm.schedule(STILL_MS.millis());
+            let still_ms = held.still_ms;
+            let _ = held.alarm.schedule(still_ms.millis());
             held.watchdog.feed();
         }
+    }
+
+    /// A stuck loop holds its outputs no longer than a silent host would.
+    pub fn tighten(&self, deadman_ms: u16) {
+        let mut held = self.held.borrow_mut();
+        // A loop that works comes round in a tenth of that.
+        held.still_ms = STILL_MS.min(u32::from(deadman_ms).max(100));
+        let watchdog_ms = held.still_ms + WATCHDOG_MS - STILL_MS;
+        held.watchdog.start(watchdog_ms.millis());
     }
 }

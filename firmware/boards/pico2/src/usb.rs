@@ -49,6 +49,10 @@ impl<'a> Usb<'a> {
             // What was for the one who left is not for the next.
             (self.sent, self.length) = (0, 0);
         }
+        if !connected {
+            // Nor may the last words of one who left latch anything.
+            while self.serial.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+        }
         gone
     }
 
@@ -57,7 +61,7 @@ impl<'a> Usb<'a> {
         self.serial.read(into).unwrap_or(0)
     }
 
-    /// Whether everything that was given is on its way, and more is welcome.
+    /// Hands over what is to be sent; `fill` is asked for more when all of it is on its way.
     pub fn write_more(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) {
         if self.sent == self.length {
             (self.sent, self.length) = (0, fill(&mut self.out));
