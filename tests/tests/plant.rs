@@ -97,7 +97,7 @@ fn a_plant_on_tcp_serves_one_board_after_the_other_and_keeps_its_record() {
     process.interrupt();
     let done = process.finish().expect_code(0);
     assert!(
-        done.stderr.contains("2 starts, 0 shots, 1 latches, 0 conversions, ") && done.stderr.contains("; 0 wrong ("),
+        done.stderr.contains("2 starts, 0 shots, 2 latches, 0 conversions, ") && done.stderr.contains("; 0 wrong ("),
         "{done}"
     );
     let record = read();
@@ -150,7 +150,7 @@ fn a_board_is_planned_from_its_rig() {
         "2380 of  2400 channels  couplings, x and y of each site",
         "    4050 us  a generation",
         "     765 us  all bias fields",
-        "     394 us  one reading",
+        "     399 us  one reading",
     ] {
         assert!(done.stdout.contains(words), "{words}\n{done}");
     }
@@ -168,7 +168,8 @@ fn a_board_is_planned_from_its_rig() {
     let settings = ["--set", "board.adc=\"ads131m08\"", "--set", "board.spi_mhz=10", "--json"];
     let value = bench.xyloop(&[&["config", "board", &rig], &settings[..]].concat()).expect_code(0).json();
     assert_eq!((&value["chips"][2]["kind"], &value["chips"][2]["chips"]), (&"ads131m08".into(), &57.into()));
-    assert_eq!(value["read_us"], (57_u32 * 245).div_ceil(10));
+    // Four conversions at 128 samples, then 240 bits and the gap of each chip.
+    assert_eq!(value["read_us"], 130 + (57_u32 * 245).div_ceil(10));
     let done = bench.xyloop(&["config", "board", &rig, "--set", "board.dac=\"ad5676r\""]).expect_code(2);
     let _ = done.expect_stderr(&["needs 356 converter chips", "at most 128"]);
     let done = bench.xyloop(&["config", "board", &rig, "--set", "board.adc=\"ad5370\""]).expect_code(2);
