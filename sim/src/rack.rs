@@ -71,6 +71,7 @@ pub struct Rack {
     last_us: Option<u64>,
     gap_max_us: u32,
     greeted: bool,
+    rig_crc: u32,
     /// The end of what was taken, then, from `at` on, what was not yet.
     stream: Vec<u8>,
     at: usize,
@@ -119,6 +120,7 @@ impl Rack {
             last_us: None,
             gap_max_us,
             greeted: false,
+            rig_crc: image.crc(),
             stream: Vec::new(),
             at: 0,
             taken: 0,
@@ -148,6 +150,11 @@ impl Rack {
     /// What the output of a chip carries, see [`Chip::output`].
     pub fn output(&self, at: Channel) -> Option<u16> {
         self.chips.get(usize::from(at.chip)).and_then(|chip| chip.output(at.channel))
+    }
+
+    /// Whether a board has greeted and made sense ever since.
+    pub fn is_greeted(&self) -> bool {
+        self.greeted
     }
 
     /// A new connection: bytes before its first Hello are meant for nobody.
@@ -225,6 +232,10 @@ impl Rack {
     pub fn handle(&mut self, request: &Request<'_>, answers: &mut Vec<u8>) -> Result<(), RackError> {
         match *request {
             Request::Hello => self.greet(answers),
+            Request::Rig(crc) if crc != self.rig_crc => {
+                return Err(RackError::OtherRig { ours: self.rig_crc, theirs: crc });
+            }
+            Request::Rig(_) => {}
             Request::Write { chip, mosi } => self.transfer(chip, mosi, None),
             Request::Transfer { chip, mosi } => self.transfer(chip, mosi, Some(answers)),
             Request::Line { line, high, stamp_us } => return self.line(line, high, stamp_us),

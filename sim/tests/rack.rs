@@ -254,7 +254,7 @@ fn emulated(
         fields: vec![DacCode::default(); 2 * usize::from(image.sites())].leak(),
         readings: vec![0; 8 * image.chips().len()].leak(),
     };
-    let front_end = FrontEnd::new(Remote::new(wire.clone()), image, memory).unwrap();
+    let front_end = FrontEnd::new(Remote::new(wire.clone(), image.crc()), image, memory).unwrap();
     (Bench::over(description.clone(), front_end), wire)
 }
 

@@ -35,7 +35,7 @@ pub fn firmware() -> Option<&'static Path> {
             panic!("no emulated board: {error}")
         }
         Err(error) => {
-            eprintln!("SKIPPED: no emulated board: {error}");
+            crate::note(format_args!("SKIPPED: no emulated board: {error}"));
             None
         }
     }
@@ -176,8 +176,20 @@ impl Record {
 
     /// Lines that wrote another code than the safe one.
     pub fn unsafe_codes(&self) -> usize {
+        self.unsafe_codes_from(0)
+    }
+
+    /// The same since outputs were last cut, by the board or because a plant or a board was started.
+    pub fn unsafe_codes_since_the_last_cut(&self) -> usize {
+        let is_cut = |entry: &Entry| {
+            ["power", "hello"].contains(&entry.event.as_str()) || (entry.event == "clear" && entry.code == 0)
+        };
+        self.unsafe_codes_from(self.0.iter().rposition(is_cut).expect("outputs were cut"))
+    }
+
+    fn unsafe_codes_from(&self, first: usize) -> usize {
         let is_code = |entry: &&Entry| entry.event == "write" && CODE_REGISTERS.contains(&entry.register.as_str());
-        self.0.iter().filter(is_code).filter(|entry| !is_safe(entry)).count()
+        self.0[first..].iter().filter(is_code).filter(|entry| !is_safe(entry)).count()
     }
 }
 

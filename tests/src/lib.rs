@@ -78,6 +78,12 @@ pub fn xyloop() -> &'static Path {
     &BUILT
 }
 
+/// Says something that shows although the test passes: what a test prints is kept to itself then.
+pub(crate) fn note(text: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// The workspace.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()

@@ -29,7 +29,7 @@ pub fn run<A: AsRef<OsStr>>(script: &str, arguments: &[A]) -> Option<Said> {
         }),
         Err(error) if required => panic!("{}: {error}", python.display()),
         Err(error) => {
-            eprintln!("SKIPPED: {}: {error}", python.display());
+            crate::note(format_args!("SKIPPED: {}: {error}", python.display()));
             None
         }
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::json;
 use xyloop_tests::{
-    Bench, ENDLESS, FIRST_EPOCH, PATIENT, TINY,
-    emulated::{Emulated, Record},
+    Bench, ENDLESS, FIRST_EPOCH, PATIENT, TINY, config,
+    emulated::{Emulated, Record, firmware},
     fake, small,
 };
 
 /// Long enough to be disturbed in the middle.
-const EPOCHS: [&str; 2] = ["--set", "train.epochs_max=30"];
+const EPOCHS: [&str; 2] = ["--set", "train.epochs_max=60"];
 /// Couplings, two fields a site, inputs of that rig.
 const OUTPUTS: usize = 150 + 2 * 25 + 2;
 /// Deadman and watchdog that bite while a test looks, and not yet when its machine is busy.
@@ -135,7 +135,7 @@ fn a_reset_in_the_middle_of_a_run_costs_time_and_nothing_else() {
     let [run] = &bench.runs()[..] else { panic!("{done}") };
     run.expect_same_result(&reference, "reset");
     run.expect_same_rows(&reference, "reset");
-    assert_eq!(bench.info(&board.place)["boot_cause"], "Asked");
+    assert_eq!(bench.info(&board.place)["boot_cause"], "Unknown");
     let record = Record::read(&record);
     assert_eq!(record.hellos(), 2);
     record.expect_released_with_safe_codes_only(OUTPUTS);
@@ -179,11 +179,49 @@ fn a_plant_that_is_killed_is_a_fault_that_can_be_cleared() {
     board.process.wait_for_stderr("the plant ended");
     // The second one, with chips fresh from power-on.
     let _ = bench.xyloop(&["device", "clear", "--device", place]).expect_code(0);
+    assert_eq!(Record::read(&record).unsafe_codes_since_the_last_cut(), 0, "cleared is not armed");
     let clean = Bench::new();
     let reference = clean.train(&EPOCHS);
     let done = bench.xyloop(&train(place, &small, &[])).expect_code(0);
     bench.runs().last().unwrap().expect_same_result(&reference, &done.to_string());
     Record::read(&record).expect_released_with_safe_codes_only(OUTPUTS);
+}
+
+#[test]
+fn a_plant_that_dies_while_nobody_looks_is_a_fault_as_soon_as_an_output_is_driven() {
+    let (bench, small) = (Bench::new(), small());
+    let Some(board) = Emulated::start(&bench, &small, &PATIENT) else { return };
+    let place = board.place.as_str();
+    // It has set up its chips.
+    assert_eq!(bench.info(place)["status"]["state"], json!({ "Safe": "Reset" }));
+    board.signal_plant("KILL");
+    board.process.wait_for_stderr("the plant ended");
+    let few = ["--set", "train.epochs_max=3", "--set", "eval.starts=2"];
+    let _ = bench.xyloop(&train(place, &small, &few)).expect_code(3).expect_stderr(&["converter", "device clear"]);
+    let _ = bench.xyloop(&["device", "clear", "--device", place]).expect_code(0);
+    let clean = Bench::new();
+    let reference = clean.train(&few);
+    let done = bench.xyloop(&train(place, &small, &few)).expect_code(0);
+    bench.runs().last().unwrap().expect_same_result(&reference, &done.to_string());
+}
+
+#[test]
+fn a_plant_of_another_rig_is_refused() {
+    let (bench, small) = (Bench::new(), small());
+    if firmware().is_none() {
+        return;
+    }
+    let plant = bench.start(&["sim", "plant", "--tcp", "--config", &config("iris.toml")]);
+    let address = plant.wait_for_stdout("tcp://");
+    let elf = firmware().unwrap().to_str().unwrap();
+    let board = bench.start(&["sim", "board", "--config", &small, "--firmware", elf, "--plant", &address]);
+    let place = board.wait_for_stdout("/");
+    plant.wait_for_stderr("the board has the image of another rig");
+    // It waits for its chips for as long as a host waits for a device: a host asks again.
+    let ask = || bench.xyloop(&["device", "info", "--json", "--device", &place]);
+    let info = (0..20).map(|_| ask()).find(|asked| asked.status.success()).expect("it answers");
+    assert_eq!(info.json()["status"]["state"], json!({ "Faulted": "Converter" }));
+    board.stop();
 }
 
 #[test]
@@ -223,6 +261,7 @@ fn a_host_that_stands_still_makes_the_emulated_outputs_safe() {
     let last = stopped.entries().iter().rev().take_while(|entry| entry.event != "mark").collect::<Vec<_>>();
     assert!(last.iter().any(|entry| entry.event == "clear" && entry.code == 0), "outputs were not cut");
     stopped.expect_released_with_safe_codes_only(OUTPUTS);
+    assert_eq!(stopped.unsafe_codes_since_the_last_cut(), 0, "nobody has armed it since");
     training.wake();
     let done = training.finish().expect_code(0).expect_stderr(&["armed again"]);
     let [run] = &bench.runs()[..] else { panic!("{done}") };

@@ -51,7 +51,7 @@ fn boots(bytes: &'static [u8], carrier: impl Carrier) -> bool {
     let fields: Vec<DacCode> = image.safe_fields().collect();
     let inputs: Vec<Turn> = image.safe_inputs().collect();
     let safe = SafeTable { couplings: &couplings, fields: &fields, inputs: &inputs };
-    FrontEnd::new(Remote::new(carrier), image, memory).unwrap().recover(&safe).is_ok()
+    FrontEnd::new(Remote::new(carrier, image.crc()), image, memory).unwrap().recover(&safe).is_ok()
 }
 
 fn plant(bench: &Bench, more: &[&str]) -> (Running, String) {

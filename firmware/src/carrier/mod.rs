@@ -28,6 +28,15 @@ pub trait Carrier {
     /// # Errors
     /// If they do not come in a time that the carrier decides.
     fn receive(&mut self, bytes: &mut [u8]) -> Result<(), Broken>;
+
+    /// The same for what answers a greeting: a carrier that says at once that nobody is there may have to ask again until
+    /// the other end has opened its side.
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    fn receive_greeting(&mut self, bytes: &mut [u8]) -> Result<(), Broken> {
+        self.receive(bytes)
+    }
 }
 
 /// The other end is gone or does not answer.
@@ -52,6 +61,7 @@ const STALE_MAX: usize = 4096;
 /// The [`Hardware`] at the other end of a [`Carrier`].
 pub struct Remote<C> {
     carrier: C,
+    rig_crc: u32,
     gathered: [u8; GATHERED],
     length: usize,
     /// Whether the other end has been greeted and has answered ever since.
@@ -61,9 +71,9 @@ pub struct Remote<C> {
 }
 
 impl<C: Carrier> Remote<C> {
-    /// Chips at the other end of `carrier`. Nothing is sent before the first reset.
-    pub fn new(carrier: C) -> Self {
-        Self { carrier, gathered: [0; GATHERED], length: 0, works: false, now_us: 0, wait_us: None }
+    /// Chips at the other end of `carrier`, of the rig whose image has this CRC. Nothing is sent before the first reset.
+    pub fn new(carrier: C, rig_crc: u32) -> Self {
+        Self { carrier, rig_crc, gathered: [0; GATHERED], length: 0, works: false, now_us: 0, wait_us: None }
     }
 
     /// The board's time, microseconds since its start: waits that were asked for.
@@ -118,10 +128,14 @@ impl<C: Carrier> Remote<C> {
     fn greet(&mut self) -> Result<(), Broken> {
         (self.works, self.length) = (true, 0);
         let mut answer = [0; ACKNOWLEDGEMENT.len()];
-        self.ask(&Request::Hello, &mut answer)?;
+        self.post(&Request::Hello)?;
+        self.flush()?;
+        let received = self.carrier.receive_greeting(&mut answer);
+        self.works &= received.is_ok();
+        received?;
         for _ in 0..STALE_MAX {
             if answer == ACKNOWLEDGEMENT {
-                return Ok(());
+                return self.post(&Request::Rig(self.rig_crc));
             }
             answer.rotate_left(1);
             let last = answer.len() - 1;

@@ -8,6 +8,7 @@
 //! 4 Line      line     level u8, stamp u64 us
 //! 5 Sense     line                               answered by one byte, the level
 //! 6 Mark      0        shot u64
+//! 7 Rig       0        CRC-32C of the board's rig image, u32
 //! ```
 //! Whoever starts anew says Hello first; whatever came before it on the stream is meant for nobody.
 
@@ -74,6 +75,8 @@ pub enum Request<'a> {
     Sense(Line),
     /// A shot begins.
     Mark(ShotId),
+    /// Which rig the board serves, by the CRC of its image: said right after Hello.
+    Rig(u32),
 }
 
 /// Bytes that are no message.
@@ -100,6 +103,7 @@ impl<'a> Request<'a> {
             }
             Self::Sense(line) => put(5, line as u8, &[]),
             Self::Mark(shot) => put(6, 0, &shot.to_le_bytes()),
+            Self::Rig(crc) => put(7, 0, &crc.to_le_bytes()),
         }
     }
 
@@ -110,7 +114,7 @@ impl<'a> Request<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, Malformed> {
         let Some((&[kind, argument, length], rest)) = bytes.split_first_chunk::<3>() else { return Ok(None) };
         let length = usize::from(length);
-        if length > PAYLOAD_MAX || !(1..=6).contains(&kind) {
+        if length > PAYLOAD_MAX || !(1..=7).contains(&kind) {
             return Err(Malformed);
         }
         let Some(payload) = rest.get(..length) else { return Ok(None) };
@@ -126,6 +130,7 @@ impl<'a> Request<'a> {
             },
             5 if payload.is_empty() => Self::Sense(line()?),
             6 => Self::Mark(long(payload)?),
+            7 => Self::Rig(payload.try_into().map(u32::from_le_bytes).map_err(|_| Malformed)?),
             _ => return Err(Malformed),
         };
         Ok(Some((request, 3 + length)))
@@ -143,13 +148,14 @@ impl<'a> Request<'a> {
 mod tests {
     use super::*;
 
-    const REQUESTS: [Request<'_>; 6] = [
+    const REQUESTS: [Request<'_>; 7] = [
         Request::Hello,
         Request::Write { chip: 59, mosi: &[1, 2, 3] },
         Request::Transfer { chip: 60, mosi: &[0; PAYLOAD_MAX] },
         Request::Line { line: Line::Ldac, high: false, stamp_us: u64::MAX - 1 },
         Request::Sense(Line::Busy),
         Request::Mark(1 << 40),
+        Request::Rig(0xdead_beef),
     ];
 
     #[test]
@@ -169,7 +175,7 @@ mod tests {
         let mut bytes = [0; REQUEST_MAX];
         assert_eq!(Request::Write { chip: 0, mosi: &[0; PAYLOAD_MAX + 1] }.encode(&mut bytes), 0);
         let no_messages: [&[u8]; 7] =
-            [&[0, 0, 0], &[7, 0, 0], &[2, 0, 65], &[5, 5, 0], &[5, 0, 1, 0], &[4, 0, 1, 2], &[6, 0, 1, 0]];
+            [&[0, 0, 0], &[8, 0, 0], &[2, 0, 65], &[5, 5, 0], &[5, 0, 1, 0], &[4, 0, 1, 2], &[6, 0, 1, 0]];
         for bytes in no_messages {
             assert_eq!(Request::decode(bytes), Err(Malformed), "{bytes:?}");
         }

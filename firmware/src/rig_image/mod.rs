@@ -169,6 +169,7 @@ impl core::fmt::Display for ImageError {
 /// A checked rig image, read in place.
 #[derive(Clone, Copy, Debug)]
 pub struct RigImage<'a> {
+    crc: u32,
     head: &'a [u8],
     chips: &'a [u8],
     couplings: &'a [u8],
@@ -205,6 +206,7 @@ impl<'a> RigImage<'a> {
         };
         let padded = take(usize::from(chips).next_multiple_of(2), 1)?;
         let image = Self {
+            crc: u32::from_le_bytes(*crc),
             head,
             chips: &padded[..usize::from(chips)],
             couplings: take(couplings, 4)?,
@@ -262,6 +264,11 @@ impl<'a> RigImage<'a> {
         let times = self.times();
         let longest_us = times.fields_us.max(times.read_us);
         if longest_us > BUSY_MAX_US { Err(ImageError::Slow(longest_us)) } else { Ok(()) }
+    }
+
+    /// CRC-32C of the image: which rig it is, and which version of it.
+    pub fn crc(&self) -> u32 {
+        self.crc
     }
 
     /// Number of sites.

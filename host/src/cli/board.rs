@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{BufRead, BufReader, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -29,7 +30,7 @@ pub struct Arguments {
     #[command(flatten)]
     settings: Settings,
     /// Reach the board on a TCP port, e.g. 127.0.0.1:5555 (port 0: any free one), instead of a pseudo-terminal.
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0", value_parser = address)]
     tcp: Option<String>,
     /// The firmware.
     #[arg(long, value_name = "ELF", default_value = FIRMWARE)]
@@ -41,12 +42,13 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Chips::Fifo)]
     chips: Chips,
     /// Use the plant that `xyloop sim plant --tcp` serves at HOST:PORT, over the second serial port.
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["record", "chips"])]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["record", "chips"], value_parser = address)]
     plant: Option<String>,
     /// Let the firmware hang or panic, once, when so many shots are finished: hang=SHOTS or panic=SHOTS.
     #[arg(long, value_name = "MISHAP")]
     mishap: Option<Mishap>,
-    /// Record every code and every edge that reaches the chips (CSV).
+    /// Record every code and every edge that reaches the chips (CSV, see `xyloop sim plant --help`); a record that is there
+    /// goes on.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
@@ -78,12 +80,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Some(Plant::start(arguments, directory.path())?),
     };
     let chips = match (&arguments.plant, &plant) {
-        (Some(address), _) => ToChips::Uart(address.strip_prefix("tcp://").unwrap_or(address).to_owned()),
+        (Some(address), _) => {
+            TcpStream::connect(address).with_context(|| {
+                format!("no plant at {address}: start one with `xyloop sim plant --tcp {address} --config …`")
+            })?;
+            ToChips::Uart(address.clone())
+        }
         (None, Some(Plant { address: Some(address), .. })) => ToChips::Uart(address.clone()),
         _ => ToChips::Fifos,
     };
     let options = Options {
-        program: bound(&arguments.qemu)?,
+        program: bound(&program(&arguments.qemu))?,
         firmware: arguments.firmware.clone(),
         image,
         random: u64::from(xyloop::device::fresh_number()) << 32 | u64::from(xyloop::device::fresh_number()),
@@ -102,7 +109,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("  plant     process {}", plant.child.id());
     }
     while !is_asked_to_end(LOOK) {
-        emulator.check()?;
+        if let Err(error) = emulator.check() {
+            // Ctrl-C reaches all processes of a terminal.
+            return if is_asked_to_end(LOOK) { Ok(()) } else { Err(error.into()) };
+        }
         if let Some(dead) = &mut plant
             && let Some(status) = dead.child.try_wait()?
         {
@@ -110,12 +120,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             if is_asked_to_end(LOOK) {
                 break;
             }
+            *dead = Plant::start_at(arguments, directory.path(), dead.address.as_deref())?;
             eprintln!(
-                "the plant ended ({status}) and is started again, as after a power cut: the device reports a converter \
-                 fault until `xyloop device clear --device {}`",
+                "the plant ended ({status}) and was started again, as after a power cut: the device reports a converter \
+                 fault, at the latest when it is to drive an output, until `xyloop device clear --device {}`",
                 emulator.place()
             );
-            *dead = Plant::start_at(arguments, directory.path(), dead.address.as_deref())?;
             eprintln!("  plant     process {}", dead.child.id());
         }
     }
@@ -169,6 +179,24 @@ impl Drop for Plant {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// HOST:PORT, with `tcp://` or without.
+fn address(text: &str) -> Result<String, String> {
+    let address = text.strip_prefix("tcp://").unwrap_or(text);
+    match address.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && !host.contains(':') && port.parse::<u16>().is_ok() => {
+            Ok(address.to_owned())
+        }
+        _ => Err("HOST:PORT, e.g. 127.0.0.1:5555".to_owned()),
+    }
+}
+
+/// A program as its caller means it: the emulator runs in a folder of its own.
+fn program(name: &OsStr) -> OsString {
+    let is_path = Path::new(name).components().count() > 1;
+    let absolute = if is_path { std::path::absolute(name).ok() } else { None };
+    absolute.map_or_else(|| name.to_owned(), PathBuf::into_os_string)
 }
 
 /// This program.

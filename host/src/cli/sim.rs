@@ -162,10 +162,14 @@ fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::
 pub(super) async fn asked_to_end() -> std::io::Result<()> {
     #[cfg(unix)]
     {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
+        // The terminal was closed.
+        let mut hung_up = signal(SignalKind::hangup())?;
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted,
             _ = terminated.recv() => Ok(()),
+            _ = hung_up.recv() => Ok(()),
         }
     }
     #[cfg(not(unix))]

@@ -26,10 +26,6 @@ const IMAGE_MAX: usize = 0x0007_ff00;
 const RANDOM_ADDRESS: u32 = 0x003f_fff8;
 /// Where it finds what is to go wrong.
 const MISHAP_ADDRESS: u32 = 0x003f_fff0;
-/// Names of the FIFOs in the emulator's directory.
-pub const REQUEST_FIFO: &str = "spi.request";
-/// See [`REQUEST_FIFO`].
-pub const REPLY_FIFO: &str = "spi.reply";
 /// Longest wait for the monitor's socket.
 const START: Duration = Duration::from_secs(20);
 
@@ -140,12 +136,12 @@ impl std::str::FromStr for Mishap {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, after) = text.split_once('=').unwrap_or((text, ""));
-        let shots = after.parse().map_err(|_| format!("`{after}` is no number of shots up to 65535"))?;
-        match kind {
-            "hang" => Ok(Self::Hang(shots)),
-            "panic" => Ok(Self::Panic(shots)),
-            _ => Err(format!("no mishap `{kind}`: hang=SHOTS or panic=SHOTS")),
-        }
+        let mishap = match kind {
+            "hang" => Self::Hang,
+            "panic" => Self::Panic,
+            _ => return Err(format!("no mishap `{kind}`: hang=SHOTS or panic=SHOTS")),
+        };
+        after.parse().map(mishap).map_err(|_| format!("`{after}` is no number of shots up to 65535"))
     }
 }
 

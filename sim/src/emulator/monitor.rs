@@ -20,7 +20,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Connects to the socket that `xyloop sim board --monitor` names.
+    /// Connects to the socket that `xyloop sim board` names when it has started.
     ///
     /// # Errors
     /// If nobody answers there, or not in QMP.

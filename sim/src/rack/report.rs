@@ -16,6 +16,17 @@ pub enum RackError {
         /// Where, counted from the last Hello.
         at: u64,
     },
+    /// The board serves another rig.
+    #[error(
+        "the board has the image of another rig (CRC {theirs:08x}) than this plant (CRC {ours:08x}): give both the same file \
+         and settings"
+    )]
+    OtherRig {
+        /// CRC of the plant's image.
+        ours: u32,
+        /// CRC of the board's.
+        theirs: u32,
+    },
     /// Time that goes back or leaps.
     #[error("the board's time goes from {from_us} to {to_us} us: no shot waits like that")]
     Stamp {

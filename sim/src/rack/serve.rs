@@ -80,12 +80,18 @@ impl PlantServer {
             make_fifo(&name)?;
             names.0.push(name);
         }
-        // Both ends of both: opening and reading never depend on whether the emulator has them open.
         let open = |path: &Path, flags: OFlags| {
-            let opened = rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC | flags, Mode::empty());
-            opened.map(File::from).map_err(|error| ServeError::Link { path: path.to_owned(), source: error.into() })
+            open_fifo(path, flags).map_err(|source| ServeError::Link { path: path.to_owned(), source })
         };
         let request = open(&names.0[0], OFlags::empty())?;
+        // Two plants would share out the board's bytes.
+        if rustix::fs::flock(&request, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+            let source = io::Error::new(io::ErrorKind::AddrInUse, "another plant serves it");
+            let path = names.0[0].clone();
+            // They are the other's.
+            names.0.clear();
+            return Err(ServeError::Link { path, source });
+        }
         let reply = open(&names.0[1], OFlags::NONBLOCK)?;
         Ok(Self::new(rack, Way::Fifos { request, reply, names }, folder.display().to_string()))
     }
@@ -138,9 +144,9 @@ impl PlantServer {
         let Self { mut rack, way, stop, .. } = self;
         match way {
             Way::Tcp { listener, board } => serve_tcp(&mut rack, &listener, &board, &stop)?,
-            Way::Fifos { mut request, mut reply, names } => {
+            Way::Fifos { mut request, reply, names } => {
                 rack.connected();
-                serve_fifos(&mut rack, &mut request, &mut reply, &stop)?;
+                serve_fifos(&mut rack, &mut request, reply, &names.0[1], &stop)?;
                 drop(names);
             }
         }
@@ -203,8 +209,16 @@ fn serve_tcp(
     Ok(())
 }
 
-fn serve_fifos(rack: &mut Rack, request: &mut File, reply: &mut File, stop: &AtomicBool) -> Result<(), RackError> {
-    let (mut bytes, mut answers) = (vec![0; 1 << 16], Vec::new());
+/// The reply's FIFO is open as long as the board makes sense: one that waits for an answer that will not come, because the
+/// plant was restarted say, is at the end of its file at once.
+fn serve_fifos(
+    rack: &mut Rack,
+    request: &mut File,
+    reply: File,
+    reply_name: &Path,
+    stop: &AtomicBool,
+) -> Result<(), RackError> {
+    let (mut bytes, mut answers, mut reply) = (vec![0; 1 << 16], Vec::new(), Some(reply));
     while !stop.load(Ordering::SeqCst) {
         let length = match request.read(&mut bytes) {
             Ok(length) => length,
@@ -219,6 +233,14 @@ fn serve_fifos(rack: &mut Rack, request: &mut File, reply: &mut File, stop: &Ato
         if let Err(error) = rack.receive(&bytes[..length], &mut answers) {
             complain(rack, error)?;
         }
+        if !rack.is_greeted() {
+            reply = None;
+            continue;
+        }
+        let reply = match &mut reply {
+            Some(reply) => reply,
+            closed => closed.insert(open_fifo(reply_name, OFlags::NONBLOCK).map_err(RackError::Fifo)?),
+        };
         if rack.counts().hellos != hellos {
             // What a board that is no more did not take.
             while matches!(reply.read(&mut [0; STALE]), Ok(1..)) {}
@@ -236,10 +258,15 @@ fn serve_fifos(rack: &mut Rack, request: &mut File, reply: &mut File, stop: &Ato
     Ok(())
 }
 
+/// Opens a FIFO at both ends: that never depends on whether the emulator has it open.
+fn open_fifo(path: &Path, flags: OFlags) -> io::Result<File> {
+    Ok(rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC | flags, Mode::empty()).map(File::from)?)
+}
+
 /// Says what is wrong with a stream; gives the error back if it is none of the stream's.
 fn complain(rack: &Rack, error: RackError) -> Result<(), RackError> {
     match error {
-        RackError::Malformed { .. } | RackError::Stamp { .. } => {
+        RackError::Malformed { .. } | RackError::Stamp { .. } | RackError::OtherRig { .. } => {
             tracing::warn!("the board is cut off: {error} (so far: {})", rack.counts());
             Ok(())
         }

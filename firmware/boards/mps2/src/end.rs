@@ -37,10 +37,10 @@ fn store(record: &Record) {
 }
 
 /// Why this boot. QEMU clears the memory when it starts and keeps it over a reset; a reset without last words came from
-/// outside.
+/// outside, and the machine does not say why.
 pub fn begin() -> Boot {
     let record = load();
-    let by_hardware = if record.0 == [0; RECORD_WORDS] { BootCause::PowerOn } else { BootCause::Asked };
+    let by_hardware = if record.0 == [0; RECORD_WORDS] { BootCause::PowerOn } else { BootCause::Unknown };
     let (boot, next) = record.begin(by_hardware);
     store(&next);
     boot

@@ -32,8 +32,8 @@ const RANDOM: *const u32 = 0x003f_fff8 as *const u32;
 const MISHAP: *const u32 = 0x003f_fff0 as *const u32;
 /// Bytes taken from the line, or given to it, in one turn of the loop.
 const CHUNK: usize = 512;
-/// The deadman until the rig image has said its own.
-const UNTIL_THE_RIG_IS_KNOWN_MS: u16 = 1000;
+/// A machine that is shared may take an emulator off the processor for so long: its watchdog waits at least that.
+const STARVED_MS: u16 = 2000;
 /// A tick that ends sleep: 1 ms at 25 MHz.
 const TICK: u32 = 25_000;
 
@@ -48,7 +48,7 @@ xyloop_board_common::memory! {
 #[entry]
 fn main() -> ! {
     cortex_m::interrupt::disable();
-    watchdog::start(UNTIL_THE_RIG_IS_KNOWN_MS);
+    watchdog::start(STARVED_MS);
     let mut clock = Clock::start();
     let boot = end::begin();
     let memory = cortex_m::singleton!(: Memory = Memory::new()).expect("main runs once");
@@ -62,7 +62,7 @@ fn main() -> ! {
         Ok(image) => image,
         Err(error) => panic!("{error}"),
     };
-    watchdog::start(image.deadman_ms());
+    watchdog::start(image.deadman_ms().max(STARVED_MS));
     let about = About {
         model: "emulated board (mps2-an386)",
         serial: "mps2",
@@ -72,7 +72,7 @@ fn main() -> ! {
         boot_note: boot.note.as_str(),
     };
     let mut host = Uart::host();
-    let hardware = Remote::new(Way::find(clock));
+    let hardware = Remote::new(Way::find(clock), image.crc());
     let mut controller = match start(hardware, image, &about, memory.buffers(replicas)) {
         Ok(controller) => controller,
         Err(error) => panic!("{error}"),

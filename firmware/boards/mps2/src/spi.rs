@@ -8,10 +8,13 @@ use crate::{clock::Clock, uart::Uart, watchdog};
 /// Longest wait for an answer over the UART, microseconds. Over the FIFOs the emulator itself waits.
 const ANSWER_US: u64 = 2_000_000;
 
+/// Longest wait for the other end of the FIFOs to be opened, microseconds.
+const OPENED_US: u64 = 1_000_000;
+
 /// Either way.
 pub enum Way {
     /// Files of the emulator's host, by their handles.
-    Fifos { request: usize, reply: usize },
+    Fifos { request: usize, reply: usize, clock: Clock },
     /// The second UART.
     Uart(Uart, Clock),
 }
@@ -24,7 +27,7 @@ impl Way {
         // Reading must not create it: only if the first is there is the second opened.
         match open(c"spi.reply", READ) {
             Some(reply) => match open(c"spi.request", WRITE) {
-                Some(request) => Self::Fifos { request, reply },
+                Some(request) => Self::Fifos { request, reply, clock },
                 None => Self::Uart(Uart::chips(), clock),
             },
             None => Self::Uart(Uart::chips(), clock),
@@ -93,6 +96,18 @@ impl Carrier for Way {
                     }
                 }
                 Ok(())
+            }
+        }
+    }
+
+    fn receive_greeting(&mut self, bytes: &mut [u8]) -> Result<(), Broken> {
+        let Self::Fifos { mut clock, .. } = *self else { return self.receive(bytes) };
+        let until_us = clock.now_us() + OPENED_US;
+        // Without a writer a FIFO is at its end at once.
+        loop {
+            let received = self.receive(bytes);
+            if received.is_ok() || clock.now_us() > until_us {
+                return received;
             }
         }
     }

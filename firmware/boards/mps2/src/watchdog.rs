@@ -1,5 +1,5 @@
-//! The watchdog: unfed for half of the rig's deadman it raises an NMI, after as much again it resets the machine. So a stuck
-//! firmware holds its outputs no longer than a silent host would.
+//! The watchdog: unfed for half of a time it raises an NMI, after as much again it resets the machine. The time is the rig's
+//! deadman, but not less than an emulator may be off the processor.
 
 use xyloop_mps2::registers::Register;
 
@@ -14,9 +14,9 @@ const ON: u32 = 0b11;
 const HALF_MS: u32 = 12_500;
 
 /// Starts it, or gives it another period.
-pub fn start(deadman_ms: u16) {
+pub fn start(reset_ms: u16) {
     LOCK.write(UNLOCK);
-    LOAD.write(HALF_MS * u32::from(deadman_ms.max(1)));
+    LOAD.write(HALF_MS * u32::from(reset_ms.max(1)));
     CONTROL.write(ON);
 }
 
