@@ -11,7 +11,7 @@ use embedded_hal::{
 use xyloop_firmware::{
     Board, BoardError, ReadKey, SafeTable,
     front_end::{CHANNELS_PER_ADC, FrontEnd, Hardware, Memory},
-    rig_image::{Channel, ChipKind, ImageError, Parts, RigImage},
+    rig_image::{BUSY_MAX_US, Channel, ChipKind, ImageError, Parts, RigImage},
 };
 use xyloop_protocol::{
     units::{AdcCode, DacCode, IqCode, ShotId, Turn},
@@ -425,7 +425,7 @@ fn a_slow_bus_gets_less_to_do_between_two_looks_at_the_link() {
 #[test]
 fn a_bus_that_would_keep_the_board_from_looking_is_refused() {
     let bytes = image(4_000);
-    assert!(matches!(RigImage::parse(&bytes), Err(ImageError::Slow(us)) if us > 50_000));
+    assert!(matches!(RigImage::parse(&bytes), Err(ImageError::Slow(us)) if us > BUSY_MAX_US));
     assert!(RigImage::parse(&image(10_000)).is_ok());
 }
 

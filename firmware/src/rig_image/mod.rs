@@ -35,8 +35,9 @@ const VERSION: u16 = 1;
 const HEAD: usize = 80;
 /// Longest serial number in an image, bytes.
 pub const SERIAL_MAX: usize = 32;
-/// Longest time in which a board may be busy with its buses alone, microseconds.
-pub const BUSY_MAX_US: u32 = 50_000;
+/// Longest time that all fields, or one reading, may take on the buses, microseconds: one look at the link may be kept waiting
+/// by a reading, the fields after it and the fields prepared behind them.
+pub const BUSY_MAX_US: u32 = 30_000;
 /// Most chips on one board: addresses of the chip-select expander.
 pub const CHIPS_MAX: usize = 128;
 

@@ -60,7 +60,8 @@ enum Chips {
     Uart,
 }
 
-/// Runs both until Ctrl-C. A plant that dies is started again: the device has latched a fault by then.
+/// Runs both until Ctrl-C. A plant that dies is started again, with chips as after a power cut: the device latches a fault as
+/// soon as it talks to them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(&arguments.config, &arguments.settings.set)?;
     let description = Array::new(&rig)?.description(&rig);

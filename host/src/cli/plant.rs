@@ -70,18 +70,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let stop = server.stopper()?;
     let runtime = super::runtime()?;
-    let mut interrupted = Box::pin(super::sim::asked_to_end());
-    // Ctrl-C is listened for from the first look on: nobody is told of the plant before.
-    let already = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            _ = &mut interrupted => true,
-            () = std::future::ready(()) => false,
-        }
-    });
-    if already {
-        return Ok(());
-    }
+    let Some(interrupted) = super::sim::listened_for_the_end(&runtime) else { return Ok(()) };
     // One line, so that a script can read it.
     println!("{}", server.place());
     std::io::stdout().flush()?;

@@ -3,9 +3,11 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    pin::Pin,
 };
 
 use clap::{Args, Subcommand};
+use tokio::runtime::Runtime;
 use xyloop::{array::Array, config};
 use xyloop_protocol::adversary::Faults;
 use xyloop_sim::{Served, serve::LineReport};
@@ -123,18 +125,7 @@ fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::
         served = served.with_trace(path)?;
     }
     let runtime = super::runtime()?;
-    let mut interrupted = Box::pin(asked_to_end());
-    // Ctrl-C is listened for from the first look on: nobody is told of the device before.
-    let already = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            _ = &mut interrupted => true,
-            () = std::future::ready(()) => false,
-        }
-    });
-    if already {
-        return Ok(());
-    }
+    let Some(interrupted) = listened_for_the_end(&runtime) else { return Ok(()) };
     // One line, so that a script can read it.
     println!("{}", served.place());
     std::io::stdout().flush()?;
@@ -156,6 +147,21 @@ fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::
     });
     report(&served.run()?);
     Ok(())
+}
+
+/// Listens for [`asked_to_end`] from now on, before anybody is told of a device; `None` if it has come already.
+pub(super) fn listened_for_the_end(
+    runtime: &Runtime,
+) -> Option<Pin<Box<impl Future<Output = std::io::Result<()>> + Send + use<>>>> {
+    let mut interrupted = Box::pin(asked_to_end());
+    let already = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            _ = &mut interrupted => true,
+            () = std::future::ready(()) => false,
+        }
+    });
+    (!already).then_some(interrupted)
 }
 
 /// Ctrl-C, or what service managers send: the link has to go in either case.

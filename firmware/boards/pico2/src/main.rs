@@ -57,7 +57,7 @@ const STACK_LEAST: usize = 64 * 1024;
 const RAM: usize = 520 * 1024;
 
 xyloop_board_common::memory! {
-    /// For 15 × 15 sites with all couplings up to the third neighbour: 64 shots of them, or 256 of a small rig.
+    /// For 15 × 15 sites coupled to their neighbour shells 1 to 4: 64 shots of them, or 256 of a small rig.
     struct Memory = Room {
         sites: 225, couplings: 1930, inputs: 8, outputs: 10, chips: 128,
         shots: 256, results: 64 * Room::result_bytes(225), link: 16 * 1024, payload: 1024,
