@@ -76,7 +76,7 @@ impl Registers {
         }
     }
 
-    /// X through gain and offset into the DAC self.
+    /// X through gain and offset into the DAC registers.
     fn latch(&mut self) {
         for (channel, latched) in self.latched.iter_mut().enumerate() {
             let x = self.x[channel][(self.select_b >> channel & 1) as usize];
