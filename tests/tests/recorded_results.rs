@@ -1,0 +1,54 @@
+//! The same seeds give the same bytes as ever: short trainings of three experiments against recorded hashes.
+//!
+//! A change that is to leave results alone leaves these hashes alone. One that changes results on purpose records the new
+//! ones here, and says in the changelog that it did.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use sha2::{Digest, Sha256};
+use xyloop_tests::{Bench, PATIENT, config};
+
+/// Trains an experiment for so many epochs; SHA-256 over the names and bytes of `final/*.npy`, in the order of names.
+fn hash_of_final(experiment: &str, epochs: u32, more: &[&str]) -> String {
+    let bench = Bench::new();
+    let epochs = format!("train.epochs_max={epochs}");
+    let experiment = config(experiment);
+    let settings = ["--set", &epochs, "--set", "eval.starts=1", "--set", "train.stop.epochs_in_a_row=0"];
+    let _ =
+        bench.xyloop(&[&["train", &experiment, "--json"], &settings[..], &PATIENT[..], more].concat()).expect_code(0);
+    let [run] = &bench.runs()[..] else { panic!("one run folder is expected") };
+    let mut files: Vec<_> =
+        std::fs::read_dir(run.path().join("final")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.file_name().unwrap().as_encoded_bytes());
+        hash.update(std::fs::read(&file).unwrap());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn xor_small() {
+    let hash = hash_of_final("xor-small.toml", 40, &[]);
+    assert_eq!(hash, "");
+}
+
+#[test]
+fn xor() {
+    let hash = hash_of_final("xor.toml", 12, &[]);
+    assert_eq!(hash, "");
+}
+
+#[test]
+fn iris() {
+    let hash = hash_of_final("iris.toml", 8, &[]);
+    assert_eq!(hash, "");
+}
+
+/// Every random draw of a training that the others do not make: the sign of one nudge, the order of small batches.
+#[test]
+fn random_signs() {
+    let hash =
+        hash_of_final("xor-small.toml", 20, &["--set", "train.nudge.mode=random-sign", "--set", "train.batch=3"]);
+    assert_eq!(hash, "");
+}
