@@ -216,7 +216,7 @@ impl Steps {
             self.next_shot += 1;
         }
         let generation = bench.commit(&self.codes).await.unwrap().unwrap();
-        let context = Context { epoch: 1, step: 1, stream: xyloop::run::Stream::Train, roles: &ROLES, beta: 0.03 };
+        let context = Context { epoch: 1, step: 1, stream: xyloop::folder::Stream::Train, roles: &ROLES, beta: 0.03 };
         let (mut results, mut sums) = (0, 0);
         let plan = plan(generation, self.read_out);
         let done = bench.run(&plan, &self.orders, context, |_, _| results += 1, |part| sums += part.shots).await;

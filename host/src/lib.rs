@@ -9,7 +9,7 @@
 //! | [`device`] | transports, the connection, what is asked of a device |
 //! | [`checkup`] | what is wrong with a device or the way to it, and what both can do |
 //! | [`train`] | Equilibrium Propagation: shots, gradient, optimiser, evaluation |
-//! | [`run`] | the run folder |
+//! | [`folder`] | the run folder: what a run leaves on disk |
 #![forbid(unsafe_code)]
 
 pub mod array;
@@ -17,6 +17,6 @@ pub mod calibration;
 pub mod checkup;
 pub mod config;
 pub mod device;
-pub mod run;
+pub mod folder;
 pub mod task;
 pub mod train;

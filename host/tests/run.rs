@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_ipc::reader::StreamReader;
 use xyloop::config::{self, Keep};
-use xyloop::run::{
+use xyloop::folder::{
     DataRecord, DeviceRecord, EquilibriumRow, FinalParameters, LogOptions, MetricsRow, RunError, RunFolder, RunHeader,
     RunLog, RunRecord, SegmentKind, Stop, StopCounts, StopReason, Stream, Utc, Written,
 };

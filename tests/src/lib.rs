@@ -58,7 +58,7 @@ pub fn xyloop() -> &'static Path {
             other => other,
         };
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--package=xyloop", "--bin=xyloop", "--message-format=json-render-diagnostics"])
+            .args(["build", "--package=xyloop-cli", "--bin=xyloop", "--message-format=json-render-diagnostics"])
             .args(["--profile", name])
             .arg("--target-dir")
             .arg(target)

@@ -12,7 +12,7 @@ use arrow_array::{
     UInt64Array,
 };
 use arrow_ipc::reader::StreamReader;
-use xyloop::run::{RunFolder, Stop};
+use xyloop::folder::{RunFolder, Stop};
 
 /// A run folder.
 #[derive(Clone, Debug)]

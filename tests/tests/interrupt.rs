@@ -1,7 +1,7 @@
 //! Ctrl-C: the run ends at a shot, is complete on disk, and the device is safe and usable afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use xyloop::run::StopReason;
+use xyloop::folder::StopReason;
 use xyloop_tests::{Bench, ENDLESS, FIRST_EPOCH, TINY, small};
 
 #[test]

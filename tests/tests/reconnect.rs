@@ -1,7 +1,7 @@
 //! The device dies, the host sleeps: a training goes on by itself and comes to the same bytes; Ctrl-C ends the waiting.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use xyloop::run::StopReason;
+use xyloop::folder::StopReason;
 use xyloop_tests::{Bench, ENDLESS, FIRST_EPOCH, Finished, TINY, fake, small};
 
 /// Long enough to be disturbed in the middle.

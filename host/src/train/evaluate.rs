@@ -18,7 +18,7 @@ use crate::{
     calibration::{Calibration, Codes, radians, turn},
     config::Experiment,
     device::{ShotOrder, ShotResult},
-    run::Stream,
+    folder::Stream,
     task::{Sample, Task},
 };
 

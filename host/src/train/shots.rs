@@ -7,7 +7,7 @@ pub use crate::device::StopFlag;
 use crate::{
     calibration::Codes,
     device::{Client, DeviceError, ShotOrder, ShotResult, Sums},
-    run::{EquilibriumRow, RunLog, SegmentKind, Stream},
+    folder::{EquilibriumRow, RunLog, SegmentKind, Stream},
 };
 
 /// One shot with what it is for.

@@ -22,7 +22,7 @@ use crate::{
     calibration::{Calibration, Codes, Rounding},
     config::{Cost, Experiment, Nudge, NudgeMode},
     device::{DeviceError, ShotResult, Sums},
-    run::{RunError, Stream},
+    folder::{RunError, Stream},
     task::{Sample, Task},
 };
 

@@ -8,7 +8,7 @@ use xyloop::{
     device::Client,
 };
 
-use super::device::{Known, Whom};
+use super::whom::{Known, Whom};
 
 /// How long shots may take to be dropped after Ctrl-C.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);

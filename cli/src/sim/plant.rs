@@ -10,7 +10,7 @@ use xyloop_sim::{
     serve::ServeError,
 };
 
-use super::Settings;
+use crate::{options::Settings, runtime, signals::End};
 
 /// Which rig, and where.
 #[derive(Debug, Args)]
@@ -69,16 +69,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         (None, None) => anyhow::bail!("give --tcp or --fifo"),
     };
     let stop = server.stopper()?;
-    let runtime = super::runtime()?;
-    let Some(interrupted) = super::sim::listened_for_the_end(&runtime) else { return Ok(()) };
+    let runtime = runtime::start()?;
+    // Listened for from here on: nobody is told of the plant before.
+    let mut end = runtime.block_on(async { End::listen() })?;
     // One line, so that a script can read it.
     println!("{}", server.place());
     std::io::stdout().flush()?;
     eprintln!("the plant of rig `{}`, {} chips; Ctrl-C ends it", rig.name, image.chips().len());
     runtime.spawn(async move {
-        if interrupted.await.is_ok() {
-            stop();
-        }
+        end.wait().await;
+        stop();
     });
     let counts = server.run()?;
     eprintln!("{counts}");

@@ -7,15 +7,16 @@ use anyhow::Context;
 use xyloop::{
     array::Array,
     calibration::Codes,
-    run::{DataRecord, FinalParameters, RunFolder},
+    folder::{DataRecord, FinalParameters, RunFolder},
     task::Task,
     train::{evaluate, shots::Bench},
 };
 use xyloop_protocol::units::DacCode;
 
-use super::{
-    Place,
-    train::{connect, on_interrupt, print_evaluation},
+use crate::{
+    options::Place,
+    signals::stop_flag,
+    train::{connect, print_evaluation},
 };
 
 /// Evaluate the final codes of a run again: the same kicks, so the same verdict on the same simulated device.
@@ -66,7 +67,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         })?,
     };
     let place = format!("{} {} at {}", client.identity().model, client.identity().serial, client.place());
-    let stop = on_interrupt();
+    let stop = stop_flag();
     client.reconnect_until(stop.clone());
     let mut bench =
         Bench { client: &mut client, log: None, batch_shots: config.experiment.link.batch_shots as usize, stop };

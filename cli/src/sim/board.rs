@@ -1,7 +1,7 @@
 //! `xyloop sim board`: an emulated board and the plant behind its chips, as two child processes.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io::{BufRead, BufReader, Write},
     net::TcpStream,
     path::{Path, PathBuf},
@@ -12,9 +12,10 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use xyloop::{array::Array, config};
-use xyloop_sim::emulator::{Emulator, EmulatorError, Mishap, Options, ToChips, ToHost};
+use xyloop_sim::emulator::{Emulator, Mishap, Options, ToChips, ToHost};
 
-use super::Settings;
+use super::bound::{bound, program, this_program};
+use crate::{options::Settings, runtime, signals::End};
 
 /// Where `firmware/boards/build mps2` puts the firmware.
 const FIRMWARE: &str = "firmware/boards/target/thumbv7em-none-eabihf/release/xyloop-mps2";
@@ -67,15 +68,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let description = Array::new(&rig)?.description(&rig);
     let image = xyloop_sim::rig_image::image(&description, &rig.board.plan())?;
     let directory = tempfile::Builder::new().prefix("xyloop-board-").tempdir().context("no temporary directory")?;
-    let runtime = super::runtime()?;
-    let mut asked_to_end = Box::pin(super::sim::asked_to_end());
+    let runtime = runtime::start()?;
     // Listened for from here on: nobody is told of the device before.
-    let mut is_asked_to_end = move |patience: Duration| {
-        runtime.block_on(async { tokio::time::timeout(patience, &mut asked_to_end).await.is_ok() })
-    };
-    if is_asked_to_end(Duration::ZERO) {
-        return Ok(());
-    }
+    let mut end = runtime.block_on(async { End::listen() })?;
+    let mut is_asked_to_end =
+        move |patience: Duration| runtime.block_on(async { tokio::time::timeout(patience, end.wait()).await.is_ok() });
     let mut plant = match &arguments.plant {
         Some(_) => None,
         None => Some(Plant::start(arguments, directory.path())?),
@@ -191,39 +188,4 @@ fn address(text: &str) -> Result<String, String> {
         }
         _ => Err("HOST:PORT, e.g. 127.0.0.1:5555".to_owned()),
     }
-}
-
-/// A program as its caller means it: the emulator runs in a folder of its own.
-fn program(name: &OsStr) -> OsString {
-    let is_path = Path::new(name).components().count() > 1;
-    let absolute = if is_path { std::path::absolute(name).ok() } else { None };
-    absolute.map_or_else(|| name.to_owned(), PathBuf::into_os_string)
-}
-
-/// This program.
-fn this_program() -> anyhow::Result<OsString> {
-    Ok(std::env::current_exe().context("this program cannot find itself")?.into_os_string())
-}
-
-/// How to run a program so that it ends with this one, whatever becomes of this one.
-fn bound(program: &OsStr) -> anyhow::Result<Vec<OsString>> {
-    Ok(if cfg!(target_os = "linux") {
-        vec![this_program()?, "sim".into(), "bound".into(), program.to_owned()]
-    } else {
-        vec![program.to_owned()]
-    })
-}
-
-/// Becomes another program that ends with the process that started this one.
-pub fn run_bound(command: &[OsString]) -> anyhow::Result<()> {
-    let Some((program, arguments)) = command.split_first() else { bail!("nothing to run") };
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    let error = std::os::unix::process::CommandExt::exec(Command::new(program).args(arguments));
-    Err(EmulatorError::Start { program: program.to_string_lossy().into_owned(), source: error }.into())
-}
-
-/// Exit codes: see [`super`].
-pub fn is_wrong_argument(error: &EmulatorError) -> bool {
-    matches!(error, EmulatorError::Firmware { .. } | EmulatorError::Image { .. })
 }

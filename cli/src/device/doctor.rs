@@ -3,7 +3,7 @@
 use anyhow::Context;
 use xyloop::checkup::{self, Examination, RigFile, Subject, System, Verdict};
 
-use super::device::{Known, Whom};
+use super::whom::{Known, Whom};
 
 /// Arguments of `device doctor`.
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,7 @@ use xyloop_sim::{
     rig_image::{self, Channel, RigImage},
 };
 
-use super::Settings;
+use crate::options::Settings;
 
 /// Which rig, and what to write.
 #[derive(Debug, Args)]

@@ -1,24 +1,17 @@
-//! `xyloop sim`: simulated devices, and parts of them, for other processes.
+//! `xyloop sim serve`: the simulated device of a rig, for hosts in other processes.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    pin::Pin,
-};
+use std::{io::Write, path::PathBuf};
 
-use clap::{Args, Subcommand};
-use tokio::runtime::Runtime;
+use clap::Args;
 use xyloop::{array::Array, config};
 use xyloop_protocol::adversary::Faults;
 use xyloop_sim::{Served, serve::LineReport};
 
-use super::Settings;
+use crate::{options::Settings, runtime, signals::End};
 
-/// Simulated devices.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serve the simulated device of a rig until Ctrl-C; prints the place to pass to `--device`.
-    #[command(after_help = "\
+/// Which device, how it is reached, what is done to the line.
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   xyloop sim serve --pty --config hil-config/rigs/xor-15x15-4nsq.toml
   xyloop sim serve --tcp 127.0.0.1:5555 --config hil-config/xor.toml --set rig.plant.iq_noise=0.001
@@ -34,43 +27,21 @@ Faults (--fault NAME=VALUE,...), each in both directions:
   reorder     a frame comes after the next    | truncate   a frame's tail is lost
   burst       8 to 256 bytes are overwritten  | stall      nothing passes for stall-ms (default 500)
   disconnect  the connection is cut           | seed       names the draws")]
-    Serve {
-        #[command(flatten)]
-        way: Way,
-        /// The rig file, or an experiment file (then its rig).
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        #[command(flatten)]
-        settings: Settings,
-        #[command(flatten)]
-        line: Line,
-    },
-    /// Serve simulated converter chips, with the array of a rig behind them, to an emulated board until Ctrl-C.
-    Plant(super::plant::Arguments),
-    /// Run the firmware in an emulated Cortex-M, with its converter chips and the array simulated beside it; prints the
-    /// place to pass to `--device`.
-    #[command(after_help = "\
-Examples:
-  firmware/boards/build mps2                                                            build the firmware first
-  xyloop sim board --config hil-config/xor-small.toml
-  xyloop sim board --tcp 127.0.0.1:5555 --config hil-config/xor-small.toml --record codes.csv
-  xyloop sim board --chips uart --config hil-config/xor-small.toml
-
-It needs qemu-system-arm (Debian: `apt-get install qemu-system-arm`). Time is the board's own and goes on with its waits: how \
-fast this machine is cannot change a result.")]
-    Board(super::board::Arguments),
-    /// Become PROGRAM, and end with whoever started this.
-    #[command(hide = true)]
-    Bound {
-        /// The program and its arguments.
-        #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        command: Vec<std::ffi::OsString>,
-    },
+pub struct Arguments {
+    #[command(flatten)]
+    way: Way,
+    /// The rig file, or an experiment file (then its rig).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    line: Line,
 }
 
 /// What is done to the line.
 #[derive(Debug, Args)]
-pub struct Line {
+struct Line {
     /// With --pty: make a symbolic link to the pty here, and remove it at the end. Replaces a link, never a file.
     #[arg(long, value_name = "PATH", conflicts_with = "tcp")]
     link: Option<PathBuf>,
@@ -88,7 +59,7 @@ pub struct Line {
 /// How hosts reach it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Way {
+struct Way {
     /// Behind a new pseudo-terminal.
     #[arg(long)]
     pty: bool,
@@ -98,16 +69,8 @@ pub struct Way {
 }
 
 /// Serves until Ctrl-C.
-pub fn run(command: &Command) -> anyhow::Result<()> {
-    match command {
-        Command::Serve { way, config, settings, line } => serve(way, config, settings, line),
-        Command::Plant(arguments) => super::plant::run(arguments),
-        Command::Board(arguments) => super::board::run(arguments),
-        Command::Bound { command } => super::board::run_bound(command),
-    }
-}
-
-fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let Arguments { way, config, settings, line } = arguments;
     let (rig, _) = config::load_rig(config, &settings.set)?;
     let description = Array::new(&rig)?.description(&rig);
     let boot_id = xyloop::device::fresh_number();
@@ -124,8 +87,9 @@ fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::
     if let Some(path) = &line.trace {
         served = served.with_trace(path)?;
     }
-    let runtime = super::runtime()?;
-    let Some(interrupted) = listened_for_the_end(&runtime) else { return Ok(()) };
+    let runtime = runtime::start()?;
+    // Listened for from here on: nobody is told of the device before.
+    let mut end = runtime.block_on(async { End::listen() })?;
     // One line, so that a script can read it.
     println!("{}", served.place());
     std::io::stdout().flush()?;
@@ -141,45 +105,11 @@ fn serve(way: &Way, config: &Path, settings: &Settings, line: &Line) -> anyhow::
     }
     let stop = served.stopper();
     runtime.spawn(async move {
-        if interrupted.await.is_ok() {
-            stop();
-        }
+        end.wait().await;
+        stop();
     });
     report(&served.run()?);
     Ok(())
-}
-
-/// Listens for [`asked_to_end`] from now on, before anybody is told of a device; `None` if it has come already.
-pub(super) fn listened_for_the_end(
-    runtime: &Runtime,
-) -> Option<Pin<Box<impl Future<Output = std::io::Result<()>> + Send + use<>>>> {
-    let mut interrupted = Box::pin(asked_to_end());
-    let already = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            _ = &mut interrupted => true,
-            () = std::future::ready(()) => false,
-        }
-    });
-    (!already).then_some(interrupted)
-}
-
-/// Ctrl-C, or what service managers send: the link has to go in either case.
-pub(super) async fn asked_to_end() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminated = signal(SignalKind::terminate())?;
-        // The terminal was closed.
-        let mut hung_up = signal(SignalKind::hangup())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminated.recv() => Ok(()),
-            _ = hung_up.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }
 
 /// What became of the line.

@@ -8,7 +8,7 @@ use xyloop::{
     calibration::Codes,
     config::{self, Config, ReadWhat},
     device::{Client, StopFlag, Way},
-    run::{
+    folder::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
     },
@@ -16,10 +16,11 @@ use xyloop::{
     train::{EpochReport, Evaluation, Outcome, Reason, Trainer, evaluate, shots::Bench},
 };
 
-use super::{
-    Place, Settings, overrides,
-    progress::{Progress, duration},
-    quoted,
+use crate::{
+    options::{Place, Settings, overrides},
+    progress::Progress,
+    signals::stop_flag,
+    text::{duration, quoted},
 };
 
 /// Train an array as an experiment file says, then evaluate it.
@@ -64,7 +65,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         folder.path().display()
     );
     let log = RunLog::start(&folder, log_options(&config, &array))?;
-    let stop = on_interrupt();
+    let stop = stop_flag();
     client.reconnect_until(stop.clone());
     let mut totals = StopCounts::default();
     let ran = train_and_judge(&config, &array, &task, &mut trainer, &mut client, &log, &stop, &mut totals).await;
@@ -176,39 +177,6 @@ fn log_options(config: &Config, array: &Array) -> LogOptions {
         }
     };
     LogOptions { equilibria: config.experiment.log.equilibria, ..options }
-}
-
-/// Waits for Ctrl-C, or for the end of the session or the machine.
-async fn wait_for_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (terminate, hang_up) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut hang_up)) = (terminate, hang_up) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
-}
-
-/// The first Ctrl-C asks for a stop at the next shot boundary, the second one ends the program (outputs then go safe by
-/// the device's deadman).
-pub fn on_interrupt() -> StopFlag {
-    let stop = StopFlag::default();
-    let flag = stop.clone();
-    tokio::spawn(async move {
-        loop {
-            wait_for_end().await;
-            if flag.is_set() {
-                std::process::exit(1);
-            }
-            eprintln!("stopping after the shot in progress (once more to stop at once)");
-            flag.set();
-        }
-    });
-    stop
 }
 
 fn final_parameters(trainer: &Trainer<'_>, array: &Array) -> FinalParameters {

@@ -8,6 +8,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use xyloop::{device::LinkFigures, train::EpochReport};
 
+use crate::text::duration;
+
 /// Time between two lines where stderr is no terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -72,15 +74,5 @@ impl Progress {
             link.bad_frames,
             link.resends,
         )
-    }
-}
-
-/// Seconds as people say them.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
 }

@@ -1,0 +1,53 @@
+//! Which device is asked, and the rig file it is held against.
+
+use std::path::PathBuf;
+
+use xyloop::{
+    array::Array,
+    config::{self, Port, Rig},
+    device::Way,
+};
+
+use crate::options::{Place, Settings, overrides};
+
+/// Says which device is asked, and what it is held against.
+#[derive(Debug, clap::Args)]
+pub struct Whom {
+    #[command(flatten)]
+    place: Place,
+    /// A rig or experiment file: the wiring is compared with it, and it says where the device is if `--device` does not.
+    #[arg(long, value_name = "FILE", required_unless_present = "device")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Holds the way to a device, and its rig if a file was given: settings, where they were read from, what they describe.
+pub struct Known {
+    pub rig: Option<(Rig, PathBuf, Array)>,
+    pub way: Way,
+    pub port: Port,
+    /// Rate of a serial line, bits per second.
+    pub baud: u32,
+}
+
+impl Whom {
+    /// Returns what the arguments and the file they name say.
+    pub fn known(&self) -> anyhow::Result<Known> {
+        let Self { place, config, settings } = self;
+        let rig = match config {
+            Some(file) => {
+                let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
+                let array = Array::new(&rig)?;
+                Some((rig, path, array))
+            }
+            None => None,
+        };
+        let (port, baud, embedded) = match &rig {
+            Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(array.description(rig))),
+            None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud, None),
+        };
+        let way = place.around(Way::new(&port, baud, embedded)?)?;
+        Ok(Known { rig, way, port, baud })
+    }
+}

@@ -1,0 +1,64 @@
+//! What a command's end is to the shell: 0 done, 1 failed, 2 usage or configuration, 3 device or link. An error is said on
+//! stderr on the way.
+
+use std::process::ExitCode;
+
+use xyloop::{config::ConfigError, device::DeviceError, folder::RunError, train::TrainError};
+use xyloop_sim::{emulator::EmulatorError, rack::RackError, rig_image::PlanError, serve::ServeError};
+
+use crate::{
+    device::{doctor, trace},
+    sim::bound,
+};
+
+/// Returns the exit code of a command that ended so; says an error on stderr.
+pub fn of(done: anyhow::Result<bool>) -> ExitCode {
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            report(&error);
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+fn report(error: &anyhow::Error) {
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
+        // Rendered with its source already.
+        eprintln!("{}", config.rendered());
+        return;
+    }
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some messages say their cause themselves.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("error: {text}");
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
+    if error.is::<ConfigError>()
+        || error.is::<RunError>()
+        || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
+        || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
+        || error.is::<PlanError>()
+        || error.downcast_ref().is_some_and(bound::is_wrong_argument)
+        || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
+    {
+        2
+    } else if error.is::<DeviceError>()
+        || error.is::<doctor::Unwell>()
+        || error.is::<ServeError>()
+        || error.is::<EmulatorError>()
+        || error.is::<RackError>()
+        || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
+    {
+        3
+    } else {
+        1
+    }
+}
