@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, process::Command};
 
 use arrow_schema::DataType;
-use xyloop::{config, run::StopReason};
+use xyloop::{config, folder::StopReason};
 use xyloop_tests::{Bench, TINY, repository, small};
 
 #[test]
