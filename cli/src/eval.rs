@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use xyloop::{
-    array::Array,
     calibration::Codes,
     folder::{DataRecord, FinalParameters, RunFolder},
     task::Task,
@@ -50,7 +49,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         config.experiment.eval.starts = starts;
     }
     let parameters = folder.read_final()?;
-    let array = Array::new(&config.rig)?;
+    let array = config.rig.array()?;
     let task = Task::from_settings(&config.experiment.task)?;
     if DataRecord::new(&task) != record.data {
         anyhow::bail!(

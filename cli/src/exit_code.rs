@@ -3,8 +3,13 @@
 
 use std::process::ExitCode;
 
-use xyloop::{config::ConfigError, device::DeviceError, folder::RunError, train::TrainError};
-use xyloop_sim::{emulator::EmulatorError, rack::RackError, rig_image::PlanError, serve::ServeError};
+use xyloop::{
+    config::{ConfigError, rig_image::PlanError},
+    device::DeviceError,
+    folder::RunError,
+    train::TrainError,
+};
+use xyloop_sim::{emulator::EmulatorError, rack::RackError, serve::ServeError};
 
 use crate::{
     device::{doctor, trace},

@@ -4,14 +4,14 @@ use std::{path::PathBuf, time::Instant};
 
 use anyhow::Context;
 use xyloop::{
-    array::Array,
     calibration::Codes,
-    config::{self, Config, ReadWhat},
+    config::{self, Array, Config, ReadWhat},
     device::{Client, StopFlag, Way},
     folder::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
     },
+    rig::{simulated, wanted},
     task::Task,
     train::{EpochReport, Evaluation, Outcome, Reason, Trainer, evaluate, shots::Bench},
 };
@@ -48,7 +48,7 @@ pub struct Arguments {
 /// `true` if training ended by itself.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let config = config::load(&arguments.experiment, &overrides(&arguments.settings, &arguments.place))?;
-    let array = Array::new(&config.rig)?;
+    let array = config.rig.array()?;
     let task = Task::from_settings(&config.experiment.task)?;
     let mut trainer = Trainer::new(&config.experiment, &array, &task)?;
     let mut client = connect(&config, &array, &arguments.place).await?;
@@ -110,8 +110,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 /// Connects to the rig's device, refusing any other.
 pub async fn connect(config: &Config, array: &Array, place: &Place) -> anyhow::Result<Client> {
     let rig = &config.rig;
-    let way = place.around(Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?)?;
-    let mut client = Client::connect(way, array.wanted(rig)).await?;
+    let way = place.around(Way::new(&rig.device.port, rig.device.serial.baud, Some(simulated(rig, array)))?)?;
+    let mut client = Client::connect(way, wanted(rig, array)).await?;
     client.use_codec(config.experiment.link.codec.into())?;
     client.take_over().await?;
     Ok(client)

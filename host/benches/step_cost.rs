@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use xyloop::{
     calibration::Codes,
-    config::Port,
+    config::{Port, WiringLists},
     device::{Client, ShotOrder, Wanted, Way},
     train::{
         plan::Role,
@@ -35,7 +35,7 @@ use xyloop_protocol::{
     units::{AdcCode, DacCode, Flags, IqCode, ShotId, Turn},
     wiring::Converters,
 };
-use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify, plant::WiringLists};
+use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify};
 
 const REPLICAS: usize = 16;
 const CONVERTERS: Converters = Converters {

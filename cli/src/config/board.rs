@@ -9,10 +9,9 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use xyloop::{array::Array, config};
-use xyloop_sim::{
-    chips::ChipKind,
-    rig_image::{self, Channel, RigImage},
+use xyloop::config::{
+    self,
+    rig_image::{Channel, ChipKind, RigImage},
 };
 
 use crate::options::Settings;
@@ -43,8 +42,7 @@ pub struct Arguments {
 /// Prints and writes.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(&arguments.file, &arguments.settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
-    let bytes = rig_image::image(&description, &rig.board.plan())?;
+    let bytes = rig.image(&rig.array()?)?;
     let image = RigImage::parse(&bytes).map_err(|error| anyhow::anyhow!("{error}"))?;
     let write =
         |path: &Path, bytes: &[u8]| fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use xyloop::{array::Array, config};
+use xyloop::config;
 
 use crate::options::Settings;
 
@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if rig_file != *file {
         config::load(file, &settings.set)?;
     }
-    let array = Array::new(&rig)?;
+    let array = rig.array()?;
     println!(
         "{}: fine. Rig `{}`: {} sites, {} couplings, wiring {:016x}",
         file.display(),

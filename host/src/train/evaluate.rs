@@ -14,9 +14,8 @@ use super::{
     shots::{Bench, Context, Order},
 };
 use crate::{
-    array::Array,
     calibration::{Calibration, Codes, radians, turn},
-    config::Experiment,
+    config::{Array, Experiment},
     device::{ShotOrder, ShotResult},
     folder::Stream,
     task::{Sample, Task},

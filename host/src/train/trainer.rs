@@ -18,9 +18,8 @@ use super::{
     shots::{Bench, Context, Order},
 };
 use crate::{
-    array::Array,
     calibration::{Calibration, Codes, Rounding},
-    config::{Cost, Experiment, Nudge, NudgeMode},
+    config::{Array, Cost, Experiment, Nudge, NudgeMode},
     device::{DeviceError, ShotResult, Sums},
     folder::{RunError, Stream},
     task::{Sample, Task},

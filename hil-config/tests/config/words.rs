@@ -1,6 +1,6 @@
 //! What is refused: the essential words.
 
-use xyloop::config::{self, ConfigError, Purpose, StartPolicy};
+use xyloop_hil_config::{self as config, ConfigError, Purpose, StartPolicy};
 
 use crate::files::*;
 

@@ -1,43 +1,16 @@
-//! Configuration: a rig file, an experiment file that names its rig, and `--set` overrides, read into typed settings.
-//!
-//! TOML; unknown keys are refused, units are in the keys' names, `nan` and `inf` are refused everywhere. A refusal is a
-//! [`ConfigError`] whose text is ready to print: file, line, source, what is allowed, next step. Nothing is printed here.
-//!
-//! How a file becomes settings: `source` reads text, `document` keeps it as a tree with overrides laid over it, `typed`
-//! turns the tree into structs, the `*_rules` modules judge values, `report` renders what they found. The tree remembers
-//! every value's place, so the structs ([`Rig`], [`Experiment`], …) hold plain numbers that anyone can build and save.
-
-mod document;
-mod experiment;
-mod experiment_rules;
-mod report;
-mod rig;
-mod rig_rules;
-mod rules;
-mod source;
-mod training;
-mod typed;
+//! The way through the text layer: reads a rig file, an experiment file that names its rig, and `--set` overrides into
+//! checked settings.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use experiment::{
-    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, Start, StartPolicy, TaskKind,
-    TaskSettings,
-};
-pub use report::ConfigError;
-pub use rig::{
-    Board, Chip, Converters, Device, Geometry, Lattice, Padding, PlaneTable, Plant, Port, PortError, Rig, Serial,
-    Shape, Solver, Timing,
-};
-pub use training::{
-    BasinRule, Cost, FieldForm, Guard, Init, Nudge, NudgeMode, Optimiser, OptimiserKind, Stop, Train, UnsettledRule,
-};
-
-use document::Document;
-use report::{Issue, refuse, render};
-use source::{Override, Sources};
+use super::document::Document;
+use super::experiment::Experiment;
+use super::report::{self, ConfigError, Issue, refuse, render};
+use super::rig::Rig;
+use super::source::{Override, Sources};
+use super::{experiment_rules, rig_rules, typed};
 
 /// A checked experiment with its checked rig.
 #[derive(Clone, Debug, PartialEq, Serialize)]

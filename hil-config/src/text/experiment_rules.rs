@@ -2,8 +2,8 @@
 
 use std::f64::consts::PI;
 
-use super::Purpose;
 use super::experiment::{Experiment, ReadWhat, StartPolicy};
+use super::load::Purpose;
 use super::report::Issue;
 use super::rig::{Rig, Shape};
 use super::rules::{Rules, positive};

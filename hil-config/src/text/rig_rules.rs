@@ -1,12 +1,13 @@
 //! Which values a rig file may hold.
 
 use xyloop_lattice::GeometryError;
-use xyloop_sim::chips::ChipKind;
 
 use super::report::Issue;
 use super::rig::{Board, Geometry, Lattice, PlaneTable, Rig};
+use super::rig_array::geometry;
 use super::rules::{Rules, positive};
 use super::typed::show;
+use crate::rig_image::ChipKind;
 
 /// A read-out of all sites, I and Q, must fit the longest message of the wire.
 const SITES_MAX: usize = 16_000;
@@ -136,7 +137,7 @@ fn lcl(lattice: &Lattice, rules: &mut Rules) {
         return;
     }
     // Sizes are in range; whether the planes fit on each other is the lattice's own judgement.
-    let geometry = crate::array::geometry(lattice);
+    let geometry = geometry(lattice);
     let sites = geometry.sites();
     match geometry.validate() {
         Err(GeometryError::WindowMismatch { plane, side, has, fits, count, size, stride }) => {

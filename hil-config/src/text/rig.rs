@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use xyloop_sim::{chips::ChipKind, rig_image::BoardPlan};
+
+use crate::rig_image::{BoardPlan, ChipKind};
 
 /// A rig: board + plant + wiring, described by one file in `hil-config/rigs/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

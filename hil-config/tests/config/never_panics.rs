@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use xyloop::config::{self};
+use xyloop_hil_config as config;
 
 use crate::files::*;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use xyloop::config::{self, Config, ConfigError};
+use xyloop_hil_config::{self as config, Config, ConfigError};
 
 pub const RIG: &str = r#"name = "bench"
 
@@ -119,5 +119,5 @@ pub fn says(found: &str, parts: &[&str]) {
 }
 
 pub fn hil_config() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../hil-config")
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
