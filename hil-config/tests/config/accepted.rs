@@ -29,7 +29,7 @@ fn every_shipped_file_loads_and_survives_a_round_trip() {
     let mut seen = 0;
     for entry in fs::read_dir(hil_config()).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("Cargo.toml") {
             let config = config::load(&path, &[]).unwrap();
             assert_eq!(config::from_resolved(&config.to_toml().unwrap()).unwrap(), config, "{}", path.display());
             assert_eq!(path.file_stem().unwrap().to_str().unwrap(), config.experiment.name);
