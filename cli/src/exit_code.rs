@@ -31,7 +31,7 @@ pub fn of(done: anyhow::Result<bool>) -> ExitCode {
 fn report(error: &anyhow::Error) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         // Rendered with its source already.
-        eprintln!("{}", config.rendered());
+        eprintln!("{config}");
         return;
     }
     let mut text = error.to_string();

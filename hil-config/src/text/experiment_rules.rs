@@ -3,9 +3,10 @@
 use std::f64::consts::PI;
 
 use super::experiment::{Experiment, ReadWhat, StartPolicy};
+use super::issue::Issue;
+use super::lattice::Shape;
 use super::load::Purpose;
-use super::report::Issue;
-use super::rig::{Rig, Shape};
+use super::rig::Rig;
 use super::rules::{Rules, positive};
 use super::training::{BasinRule, NudgeMode};
 
@@ -85,7 +86,7 @@ fn states(experiment: &Experiment, rules: &mut Rules) {
     let shortest = u64::from(settle.min_us) + 2 * u64::from(settle.window_us);
     if u64::from(settle.timeout_us) < shortest {
         let title = format!("`settle.timeout_us` is {}: no state can settle before {shortest} µs", settle.timeout_us);
-        let issue = Issue::at("settle.timeout_us", title).label(format!("{shortest} µs or more"));
+        let issue = Issue::at("settle.timeout_us", title).allowed(format!("{shortest} µs or more"));
         rules.push(issue.help("min_us and two windows of window_us come first; ten times that is usual"));
     }
     rules.range("kick.range", experiment.kick.range, positive(1e6), "(model units)");
@@ -126,7 +127,7 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     let forgotten = experiment.kick.range * f64::from(experiment.kick.duration_us) / tau;
     if forgotten < LEAST_KICK {
         let title = format!("`kick` is too weak: range × duration_us / tau_us is {forgotten:.3}");
-        let issue = Issue::at("kick", title).label(format!("{LEAST_KICK} or more"));
+        let issue = Issue::at("kick", title).allowed(format!("{LEAST_KICK} or more"));
         rules.push(issue.help(
             "the state before a kick fades as exp(-range × duration / tau): a weak kick starts from what ran before, \
              and the state would remember its label",
@@ -134,7 +135,7 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     }
     if f64::from(experiment.settle.min_us) < tau {
         let title = format!("`settle.min_us` is {}: shorter than the rig's time unit", experiment.settle.min_us);
-        let issue = Issue::at("settle.min_us", title).label(format!("{tau} µs or more"));
+        let issue = Issue::at("settle.min_us", title).allowed(format!("{tau} µs or more"));
         let issue = issue.also_in_rig("timing.tau_us", format!("tau_us = {tau}"));
         rules.push(issue.help("states settle in tens to hundreds of time units: 400 of them is a good start"));
     }
@@ -153,7 +154,7 @@ fn resolution(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
     let beta = experiment.train.nudge.beta;
     if beta < LEAST_NUDGE_STEPS * step {
         let title = format!("`train.nudge.beta` is {beta}: only {:.2} steps of the rig's field DACs", beta / step);
-        let issue = Issue::at("train.nudge.beta", title).label(format!("{} or more", LEAST_NUDGE_STEPS * step));
+        let issue = Issue::at("train.nudge.beta", title).allowed(format!("{} or more", LEAST_NUDGE_STEPS * step));
         let issue = issue.also_in_rig("converters", format!("one step is {step} model units"));
         rules.push(
             issue.help("a nudge is made with the bias fields' DACs: give β, field_bits or a smaller field_range"),
@@ -167,7 +168,7 @@ fn ranges(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
     let mut within = |path: &str, value: f64, key: &str, limit: f64, help: &str| {
         if value.abs() > limit {
             let issue = Issue::at(path, format!("`{path}` is {value}: the rig reaches ± {limit} model units"));
-            let issue = issue.label(format!("at most {limit}"));
+            let issue = issue.allowed(format!("at most {limit}"));
             rules.push(issue.also_in_rig(&format!("converters.{key}"), format!("{key} = {limit}")).help(help));
         }
     };

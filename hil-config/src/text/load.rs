@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::document::Document;
+use super::error::ConfigError;
 use super::experiment::Experiment;
-use super::report::{self, ConfigError, Issue, refuse, render};
+use super::issue::Issue;
+use super::overrides::Override;
+use super::refuse::{refusal, refuse};
+use super::report::ConfigIssue;
 use super::rig::Rig;
-use super::source::{Override, Sources};
+use super::source::Sources;
 use super::{experiment_rules, rig_rules, typed};
 
 /// A checked experiment with its checked rig.
@@ -63,7 +67,7 @@ pub fn load_for(path: impl AsRef<Path>, overrides: &[String], purpose: Purpose) 
         let issue = issue
             .label("only rig files have a lattice")
             .help("an experiment file names its rig: rig = \"rigs/….toml\"");
-        return Err(ConfigError::invalid(render(&issue, &document, None)));
+        return Err(refusal(&issue, &document));
     }
     let experiment = read_experiment(&document, purpose)?;
 
@@ -102,10 +106,8 @@ impl Config {
     /// If a value was put in by hand that TOML cannot hold, such as a path that is not UTF-8.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         toml::to_string(self).map_err(|error| {
-            ConfigError::invalid(report::render_bare(
-                &format!("the configuration cannot be written as TOML: {error}"),
-                "paths must be UTF-8",
-            ))
+            let what = format!("the configuration cannot be written as TOML: {error}");
+            ConfigIssue::bare(what, "paths must be UTF-8").into()
         })
     }
 }
@@ -134,7 +136,7 @@ fn resolved(sources: &Sources) -> Result<Config, ConfigError> {
             let issue = Issue::at("", format!("there is no table [{key}]"));
             let issue =
                 issue.help("a resolved configuration has the tables [experiment] and [rig], as in a run's run.toml");
-            ConfigError::invalid(render(&issue, &document, None))
+            refusal(&issue, &document)
         })
     };
     let (experiment_part, rig_part) = (part("experiment")?, part("rig")?);
@@ -148,7 +150,7 @@ fn resolved(sources: &Sources) -> Result<Config, ConfigError> {
 }
 
 fn parse_overrides(overrides: &[String]) -> Result<Vec<Override>, ConfigError> {
-    overrides.iter().map(|text| Override::parse(text)).collect()
+    overrides.iter().map(|text| Override::parse(text).map_err(ConfigError::from)).collect()
 }
 
 fn is_rig(document: &Document<'_>) -> bool {

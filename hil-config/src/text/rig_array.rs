@@ -4,7 +4,8 @@ use xyloop_lattice::geometry::{Below, Plane};
 use xyloop_lattice::{GraphError, Preset};
 use xyloop_protocol::wiring;
 
-use super::rig::{Converters, Geometry, Lattice, Padding, PlaneTable, Rig, Shape};
+use super::lattice::{Geometry, Lattice, Padding, PlaneTable, Shape};
+use super::rig::{Converters, Rig};
 use crate::array::Array;
 use crate::rig_image::{self, PlanError, Subject};
 

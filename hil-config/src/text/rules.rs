@@ -3,8 +3,7 @@
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
 
-use super::report::Issue;
-use super::typed::show;
+use super::issue::{Issue, show};
 
 /// Issues found so far. Rules go on after the first, so that a person sees everything at once.
 #[derive(Debug, Default)]
@@ -23,7 +22,7 @@ impl Rules {
             let allowed = in_words(&allowed);
             self.push(
                 Issue::at(path, format!("{} is {value}: allowed is {allowed}{unit}", show(path)))
-                    .label(format!("{allowed}{unit}")),
+                    .allowed(format!("{allowed}{unit}")),
             );
         }
     }
@@ -50,7 +49,7 @@ impl Rules {
             let issue = Issue::at(path, format!("{} is {value:?}: it becomes part of a folder's name", show(path)));
             self.push(
                 issue
-                    .label("1 to 64 of: letters, digits, `.` (not first), `_`, `-`")
+                    .allowed("1 to 64 of: letters, digits, `.` (not first), `_`, `-`")
                     .help("long texts go into `description`"),
             );
         }

@@ -80,9 +80,8 @@ impl Files {
     }
 
     pub fn clean(&self, error: &ConfigError) -> String {
-        assert_eq!(error.to_string(), error.rendered());
         let folder = format!("{}/", self.0.path().display());
-        let text = error.rendered().replace(&folder, "").replace(folder.trim_end_matches('/'), ".");
+        let text = error.to_string().replace(&folder, "").replace(folder.trim_end_matches('/'), ".");
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 }
