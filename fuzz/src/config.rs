@@ -46,7 +46,7 @@ pub fn run(data: &[u8]) {
     fs::write(&experiment_path, &experiment).expect("a file can be written");
     fs::write(&rig_path, &rig).expect("a file can be written");
 
-    for purpose in [Purpose::Train, Purpose::Eval, Purpose::Bench] {
+    for purpose in [Purpose::Train, Purpose::Rig] {
         let loaded = memory::within(MOST_MEMORY, || config::load_for(&experiment_path, &sets, purpose));
         match loaded {
             Ok(config) if purpose == Purpose::Train => survives(&config),

@@ -33,7 +33,7 @@ pub use text::{
     BasinRule, Board, Chip, Codec, Config, ConfigError, ConfigIssue, Converters, Cost, Device, Eval, Experiment,
     FieldForm, Geometry, Guard, Init, IrisSettings, Keep, Kick, Lattice, Link, Log, Nudge, NudgeMode, Optimiser,
     OptimiserKind, Padding, PlaneTable, Plant, Port, PortError, Purpose, Read, ReadWhat, Rig, Serial, Settle, Shape,
-    Solver, Start, StartPolicy, Stop, TaskKind, TaskSettings, Timing, Train, UnsettledRule, from_resolved, load,
-    load_for, load_resolved, load_rig,
+    Solver, Stop, TaskKind, TaskSettings, Timing, Train, UnsettledRule, from_resolved, load, load_for, load_resolved,
+    load_rig,
 };
 pub use wiring::WiringLists;

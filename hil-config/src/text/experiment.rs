@@ -31,9 +31,6 @@ pub struct Experiment {
     /// What is read, how often.
     #[serde(default)]
     pub read: Read,
-    /// Where a shot's free phase starts.
-    #[serde(default)]
-    pub start: Start,
     /// The evaluation after training.
     #[serde(default)]
     pub eval: Eval,
@@ -161,26 +158,6 @@ pub enum ReadWhat {
     Outputs,
     /// Sums over the batch of the gradient's terms, added up by the device.
     Contrast,
-}
-
-/// `[start]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Start {
-    /// Where a shot's free phase starts. Default `kick`.
-    pub policy: StartPolicy,
-}
-
-/// Where a shot's free phase starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StartPolicy {
-    /// From a random, label-independent kick.
-    #[default]
-    Kick,
-    /// From whatever state the plant is in. For bench work only: in training and evaluation the state would remember its
-    /// label, so it is refused there.
-    Keep,
 }
 
 /// `[eval]`: the evaluation, done once, after training.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::experiment::{Experiment, ReadWhat, StartPolicy};
+use super::experiment::{Experiment, ReadWhat};
 use super::issue::Issue;
 use super::lattice::Shape;
 use super::load::Purpose;
@@ -18,14 +18,6 @@ pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
     rules.seed("task.iris.split_seed", experiment.task.iris.split_seed);
     train(experiment, &mut rules);
     states(experiment, &mut rules);
-    if experiment.start.policy == StartPolicy::Keep && purpose != Purpose::Bench {
-        let issue = Issue::at("start.policy", "`start.policy` = \"keep\" is refused in training and evaluation");
-        let issue = issue.label("the state would remember its label");
-        rules.push(issue.help(
-            "a free phase that starts from the sample's last state is right about half of the time from any other start; \
-             write policy = \"kick\"",
-        ));
-    }
     if experiment.read.what == ReadWhat::Outputs && purpose == Purpose::Train {
         let issue = Issue::at("read.what", "`read.what` = \"outputs\" cannot be trained with");
         let issue = issue.label("couplings need both of their sites read");

@@ -14,7 +14,7 @@ use super::refuse::{refusal, refuse};
 use super::report::ConfigIssue;
 use super::rig::Rig;
 use super::source::Sources;
-use super::{experiment_rules, rig_rules, typed};
+use super::{experiment_rules, retired, rig_rules, typed};
 
 /// A checked experiment with its checked rig.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,10 +34,8 @@ pub struct Config {
 pub enum Purpose {
     /// Training (and evaluation afterwards): everything that could falsify the result is refused.
     Train,
-    /// Evaluation only: `read.what = "outputs"` is enough.
-    Eval,
-    /// Bench work: `start.policy = "keep"` is allowed as well.
-    Bench,
+    /// Anything else, for which the rig behind the experiment is enough: its device is asked, served, wired.
+    Rig,
 }
 
 /// Reads an experiment file and its rig for training; `overrides` are the arguments of `--set`, later ones win.
@@ -91,7 +89,7 @@ pub fn load_rig(path: impl AsRef<Path>, overrides: &[String]) -> Result<(Rig, Pa
     let path = path.as_ref();
     let mut sources = Sources::read(path)?;
     if !is_rig(&sources.parse()?) {
-        let config = load_for(path, overrides, Purpose::Bench)?;
+        let config = load_for(path, overrides, Purpose::Rig)?;
         return Ok((config.rig, config.rig_path));
     }
     sources.add(parse_overrides(overrides)?.iter());
@@ -139,7 +137,8 @@ fn resolved(sources: &Sources) -> Result<Config, ConfigError> {
             refusal(&issue, &document)
         })
     };
-    let (experiment_part, rig_part) = (part("experiment")?, part("rig")?);
+    let (mut experiment_part, rig_part) = (part("experiment")?, part("rig")?);
+    retired::forget(&mut experiment_part);
     let experiment = read_experiment(&experiment_part, Purpose::Train)?;
     let rig = read_rig(&rig_part)?;
     refuse(&experiment_rules::check_with_rig(&experiment, &rig), &experiment_part, Some(&rig_part))?;
@@ -158,6 +157,7 @@ fn is_rig(document: &Document<'_>) -> bool {
 }
 
 fn read_experiment(document: &Document<'_>, purpose: Purpose) -> Result<Experiment, ConfigError> {
+    refuse(&retired::check(document), document, None)?;
     let experiment = typed::read(document)?;
     refuse(&experiment_rules::check(&experiment, purpose), document, None)?;
     Ok(experiment)

@@ -1,7 +1,7 @@
 //! The text layer: from TOML to checked settings.
 //!
 //! How a file becomes settings: `files` reads text and `source` keeps it, `parse` makes a tree of it (`document`) with
-//! `overrides` laid over it, `typed` turns the tree into structs, the `*_rules` modules judge values, `refuse` makes a
+//! `overrides` laid over it, `typed` turns the tree into structs, the `*_rules` modules judge values (`retired` those of earlier versions), `refuse` makes a
 //! [`ConfigError`] of what they found (`issue`), `report` prints it. The tree remembers every value's place, so the structs
 //! ([`Rig`], [`Experiment`], …) hold plain numbers that anyone can build and save. `load` is the way through all of it.
 
@@ -19,6 +19,7 @@ mod overrides;
 mod parse;
 mod refuse;
 mod report;
+mod retired;
 mod rig;
 mod rig_array;
 mod rig_rules;
@@ -31,8 +32,7 @@ mod typed;
 pub use device::{Device, Port, PortError, Serial};
 pub use error::ConfigError;
 pub use experiment::{
-    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, Start, StartPolicy, TaskKind,
-    TaskSettings,
+    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, TaskKind, TaskSettings,
 };
 pub use lattice::{Geometry, Lattice, Padding, PlaneTable, Shape};
 pub use load::{Config, Purpose, from_resolved, load, load_for, load_resolved, load_rig};

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use xyloop_hil_config::{self as config, Purpose, StartPolicy};
+use xyloop_hil_config::{self as config, Purpose};
 
 use crate::files::*;
 
@@ -204,13 +204,11 @@ fn experiments_that_make_no_sense() {
 }
 
 #[test]
-fn bench_work_may_keep_the_state() {
+fn who_only_needs_the_rig_may_read_the_outputs_alone() {
     let files = Files::new(EXPERIMENT, RIG);
-    let sets = strings(&["start.policy=keep", "read.what=outputs"]);
-    let config = config::load_for(files.path(), &sets, Purpose::Bench).unwrap();
-    assert_eq!(config.experiment.start.policy, StartPolicy::Keep);
-    assert!(config::load_for(files.path(), &sets, Purpose::Eval).is_err());
-    assert!(config::load_for(files.path(), &sets[1..], Purpose::Eval).is_ok());
+    let sets = strings(&["read.what=outputs"]);
+    assert!(config::load_for(files.path(), &sets, Purpose::Train).is_err());
+    assert!(config::load_for(files.path(), &sets, Purpose::Rig).is_ok());
 }
 
 #[test]
