@@ -21,10 +21,10 @@ use rand_chacha::ChaCha8Rng;
 use xyloop::{
     calibration::Codes,
     config::{Port, WiringLists},
-    device::{Client, ShotOrder, Wanted, Way},
+    device::{Client, ShotOrder, StopFlag, Wanted, Way},
     train::{
         plan::Role,
-        shots::{Bench, Context, Order, StopFlag},
+        shots::{Context, Order, ShotRunner},
     },
 };
 use xyloop_firmware::{Board, BoardError, ReadKey, SafeTable};
@@ -206,7 +206,7 @@ impl Steps {
         Self { read_out, codes, orders, random, next_shot: 1 }
     }
 
-    async fn step(&mut self, bench: &mut Bench<'_>) {
+    async fn step(&mut self, bench: &mut ShotRunner<'_>) {
         // As an optimiser does: everything a little.
         for code in self.codes.couplings.iter_mut().chain(&mut self.codes.fields) {
             code.0 = (code.0 + self.random.random_range(0..40)).clamp(1000, 64_000) - 20;
@@ -256,7 +256,7 @@ async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, how: (ReadOut, Co
     client.take_over().await.unwrap();
     client.use_codec(codec).unwrap();
     let mut steps = Steps::new(size, read_out);
-    let mut bench = Bench { client: &mut client, log: None, batch_shots: 0, stop: StopFlag::default() };
+    let mut bench = ShotRunner { client: &mut client, log: None, batch_shots: 0, stop: StopFlag::default() };
     for _ in 0..3 {
         steps.step(&mut bench).await;
     }

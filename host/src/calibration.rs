@@ -4,7 +4,6 @@
 //! The trainer keeps parameters in high resolution; only what leaves for the device is rounded. Stochastic rounding
 //! makes steps far below one code count on average (updates below one step would vanish otherwise).
 
-use rand::{Rng, RngExt};
 use xyloop_lattice::Parameters;
 use xyloop_protocol::{
     units::{DacCode, Turn},
@@ -14,7 +13,7 @@ use xyloop_protocol::{
 use crate::config::scaling::Scaling;
 pub use crate::config::scaling::{radians, turn};
 
-/// Codes of one generation, as they travel: couplings, then x and y of each site's field.
+/// Holds the codes of one generation, as they travel: couplings, then x and y of each site's field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Codes {
     /// One per coupling.
@@ -25,12 +24,13 @@ pub struct Codes {
     pub clipped: u32,
 }
 
-/// How a value between two codes is rounded.
-pub enum Rounding<'r, R> {
+/// Says how a value between two codes is rounded.
+pub enum Rounding<'r> {
     /// To the nearer code.
     Nearest,
-    /// Up with the probability of the fraction: right on average.
-    Stochastic(&'r mut R),
+    /// Up with the probability of the fraction: right on average. The function draws uniformly from [0, 1) for the code of
+    /// this number, counted as codes travel: couplings, then x and y of each site.
+    Stochastic(&'r dyn Fn(u64) -> f64),
 }
 
 /// Maps between model units and codes.
@@ -66,14 +66,16 @@ impl Calibration {
     }
 
     /// Returns the codes for a set of parameters.
-    pub fn encode<R: Rng>(&self, parameters: &Parameters, mut rounding: Rounding<'_, R>) -> Codes {
+    pub fn encode(&self, parameters: &Parameters, rounding: &Rounding<'_>) -> Codes {
         let mut codes = Codes::default();
         let c = self.scaling.converters();
+        let mut number = 0;
         let mut encode = |value: f64, step: f64, bits: u8, clipped: &mut u32| {
-            let steps = match &mut rounding {
+            let steps = match rounding {
                 Rounding::Nearest => (value / step).round(),
-                Rounding::Stochastic(rng) => (value / step + rng.random::<f64>()).floor(),
+                Rounding::Stochastic(draw) => (value / step + draw(number)).floor(),
             };
+            number += 1;
             let (code, cut) = DacCode::from_steps(steps as i32, bits);
             *clipped += u32::from(cut);
             code
@@ -121,8 +123,6 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
 
     const CALIBRATION: Calibration = Calibration::ideal(Converters {
         coupling_bits: 8,
@@ -135,11 +135,12 @@ mod tests {
 
     #[test]
     fn stochastic_rounding_is_right_on_average_and_never_more_than_a_step_away() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        // The numbers of a golden-ratio sequence are spread evenly.
+        let draw = |number: u64| (number as f64 * 0.618_033_988_749_895).fract();
         let step = CALIBRATION.scaling.coupling_step();
         let value = 10.3 * step;
         let parameters = Parameters { couplings: vec![value; 20_000], field_x: vec![], field_y: vec![] };
-        let codes = CALIBRATION.encode(&parameters, Rounding::Stochastic(&mut rng));
+        let codes = CALIBRATION.encode(&parameters, &Rounding::Stochastic(&draw));
         let mean = codes.couplings.iter().map(|code| f64::from(code.steps(8))).sum::<f64>() / 20_000.0;
         assert!((mean - 10.3).abs() < 0.015, "{mean}");
         assert!(codes.couplings.iter().all(|code| [10, 11].contains(&code.steps(8))));
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn values_outside_the_range_are_clipped_and_counted() {
         let parameters = Parameters { couplings: vec![3.0, -3.0, 0.1], field_x: vec![9.0], field_y: vec![0.0] };
-        let codes = CALIBRATION.encode::<ChaCha8Rng>(&parameters, Rounding::Nearest);
+        let codes = CALIBRATION.encode(&parameters, &Rounding::Nearest);
         assert_eq!(codes.clipped, 3);
         assert_eq!(codes.couplings[0], DacCode::max(8));
         assert_eq!(codes.couplings[1], DacCode(0));

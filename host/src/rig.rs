@@ -1,4 +1,4 @@
-//! From a rig file to the device at the other end of the link: the one to look for, and the simulated one.
+//! From a rig file to the device at the other end of the link: the one to look for, the way to it, and the simulated one.
 
 #[cfg(feature = "embedded")]
 use xyloop_sim::Description;
@@ -6,7 +6,7 @@ use xyloop_sim::Description;
 #[cfg(feature = "embedded")]
 use crate::config;
 use crate::config::{Array, Rig};
-use crate::device::Wanted;
+use crate::device::{DeviceError, Wanted, Way};
 
 /// Says which device a host looks for with this rig and its array.
 pub fn wanted(rig: &Rig, array: &Array) -> Wanted {
@@ -23,6 +23,15 @@ pub fn wanted(rig: &Rig, array: &Array) -> Wanted {
         wiring_hash: array.wiring_hash(),
         serial_number: rig.device.serial_number.clone(),
     }
+}
+
+/// Returns the way to the device that a rig file names. The embedded one starts here and lives as long as the way.
+///
+/// # Errors
+/// If the embedded device does not start.
+#[cfg(feature = "embedded")]
+pub fn way(rig: &Rig, array: &Array) -> Result<Way, DeviceError> {
+    Way::new(&rig.device.port, rig.device.serial.baud, Some(simulated(rig, array)))
 }
 
 /// Describes the simulated device of this rig and its array.

@@ -9,9 +9,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_ipc::reader::StreamReader;
 use xyloop::config::{self, Keep};
+use xyloop::counts::ShotCounts;
 use xyloop::folder::{
-    DataRecord, DeviceRecord, EquilibriumRow, FinalParameters, LogOptions, MetricsRow, RunError, RunFolder, RunHeader,
-    RunLog, RunRecord, SegmentKind, Stop, StopCounts, StopReason, Stream, Utc, Written,
+    DataRecord, DeviceRecord, EquilibriumRow, FinalParameters, FolderError, LogOptions, MetricsRow, RunFolder,
+    RunHeader, RunLog, RunRecord, SegmentKind, Stop, StopCounts, StopReason, Stream, Utc, Written,
 };
 use xyloop::task::Task;
 use xyloop_protocol::message::{BootCause, Identity, Limits, SCHEMA_HASH};
@@ -153,7 +154,7 @@ fn a_folder_that_cannot_be_made_is_named_with_the_next_step() {
 
     for name in ["", "a/b", "../x", "a b", "ü", &"x".repeat(65)] {
         let error = RunFolder::create(parent.path(), name).unwrap_err();
-        assert!(matches!(error, RunError::Name { .. }), "{name}");
+        assert!(matches!(error, FolderError::Name { .. }), "{name}");
     }
 }
 
@@ -222,11 +223,11 @@ fn a_later_format_a_damaged_record_and_a_refused_setting_are_told_apart() {
         error
     };
     let error = reread(&good.replace("format = 1", "format = 2"));
-    assert!(matches!(error, RunError::NewerFormat { found: 2, .. }), "{error}");
-    assert!(matches!(reread(&good[..good.len() / 4]), RunError::Malformed { .. }));
-    assert!(matches!(reread(&good.replace("seed = 77", "sead = 77")), RunError::Config { .. }));
-    assert!(matches!(reread(&good.replace("fedcba98", "yyyyyyyy")), RunError::Malformed { .. }));
-    assert!(matches!(reread("\u{0}"), RunError::Malformed { .. }));
+    assert!(matches!(error, FolderError::NewerFormat { found: 2, .. }), "{error}");
+    assert!(matches!(reread(&good[..good.len() / 4]), FolderError::Malformed { .. }));
+    assert!(matches!(reread(&good.replace("seed = 77", "sead = 77")), FolderError::Config { .. }));
+    assert!(matches!(reread(&good.replace("fedcba98", "yyyyyyyy")), FolderError::Malformed { .. }));
+    assert!(matches!(reread("\u{0}"), FolderError::Malformed { .. }));
 }
 
 #[test]
@@ -244,7 +245,10 @@ fn a_run_has_come_to_a_clean_end_only_when_that_was_written() {
             end_utc: Utc::now().to_string(),
             wall_s: 3.25,
             shots: 4800,
-            counts: StopCounts { basin_changed: 3, ..StopCounts::default() },
+            counts: StopCounts {
+                shots: ShotCounts { basin_changed: 3, ..ShotCounts::default() },
+                ..StopCounts::default()
+            },
         };
         folder.write_stop(&stop).unwrap();
         assert_eq!(folder.read_stop().unwrap(), Some(stop));
@@ -252,7 +256,7 @@ fn a_run_has_come_to_a_clean_end_only_when_that_was_written() {
         assert_eq!(table["reason"].as_str(), Some(word));
     }
     fs::write(folder.path().join("stop.toml"), "reason = \"bored\"").unwrap();
-    assert!(matches!(folder.read_stop(), Err(RunError::Malformed { .. })));
+    assert!(matches!(folder.read_stop(), Err(FolderError::Malformed { .. })));
     // Nothing half-written is left beside the files.
     let hidden =
         fs::read_dir(folder.path()).unwrap().flatten().filter(|e| e.file_name().to_string_lossy().starts_with('.'));
@@ -304,7 +308,7 @@ fn final_parameters_that_contradict_each_other_are_refused_both_ways() {
     let (_parent, folder) = folder();
     let mut short = parameters();
     short.field_y.pop();
-    assert!(matches!(folder.write_final(&short), Err(RunError::Unwritable { .. })));
+    assert!(matches!(folder.write_final(&short), Err(FolderError::Unwritable { .. })));
     let mut foreign = parameters();
     foreign.coupling_sites[1] = [1, 3];
     assert!(folder.write_final(&foreign).unwrap_err().to_string().contains("site 3"));
@@ -398,7 +402,8 @@ async fn the_stream_explains_itself() {
 #[tokio::test]
 async fn metrics_are_a_table_with_one_header_also_over_two_processes() {
     let (_parent, folder) = folder();
-    let row = MetricsRow { epoch: 0, accuracy: 0.75, mean_cost: 1.5, shots: 64, ..MetricsRow::default() };
+    let row = MetricsRow { epoch: 0, accuracy: 0.75, mean_cost: 1.5, ..MetricsRow::default() };
+    let row = MetricsRow { counts: ShotCounts { shots: 64, ..ShotCounts::default() }, ..row };
     for epoch in 0..2 {
         let log = RunLog::start(&folder, LogOptions::all(3)).unwrap();
         let written = log.metrics(MetricsRow { epoch, ..row.clone() });
@@ -453,7 +458,7 @@ async fn many_appends_at_once_wait_their_turn_in_a_short_queue() {
     }
     let late = log.append(rows(0, 1, 9));
     log.finish().await.unwrap();
-    assert!(matches!(late.await, Err(RunError::Closed { .. })));
+    assert!(matches!(late.await, Err(FolderError::Closed { .. })));
     let (read, batches) = read_stream(&equilibria(&folder, 0));
     assert_eq!((read.len(), batches), (2000, 200));
     assert_eq!(read, (0..200).flat_map(|nth| rows(nth * 10, 10, 9)).collect::<Vec<_>>());
