@@ -3,6 +3,7 @@
 //! Only shapes live here. Which values are allowed is in [`super::lattice_rules`].
 
 use serde::{Deserialize, Serialize};
+use xyloop_lattice::Preset;
 
 /// Which sites are coupled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,15 +14,15 @@ pub enum Geometry {
     /// `sq` and one diagonal, (1, 1).
     #[serde(rename = "triangular")]
     Triangular,
-    /// Neighbour shells 1 to 3: bulk degree 12.
+    /// All neighbours up to the third shell: bulk degree 12.
     #[serde(rename = "3nsq")]
-    ThreeShells,
-    /// Shells 1 and 3, no diagonals: bulk degree 8.
+    UpToThirdShell,
+    /// The first and the third shell, no diagonals: bulk degree 8.
     #[serde(rename = "p3nsq")]
-    PlusThreeShells,
-    /// Neighbour shells 1 to 4: bulk degree 20.
+    FirstAndThirdShell,
+    /// All neighbours up to the fourth shell: bulk degree 20.
     #[serde(rename = "4nsq")]
-    FourShells,
+    UpToFourthShell,
     /// Every pair of sites.
     #[serde(rename = "all-to-all")]
     AllToAll,
@@ -38,18 +39,26 @@ pub enum Geometry {
 }
 
 impl Geometry {
-    /// The name as written in a rig file.
+    /// Returns the neighbourhood that it names, if it names one.
+    pub fn preset(self) -> Option<Preset> {
+        match self {
+            Self::Square => Some(Preset::Square),
+            Self::Triangular => Some(Preset::Triangular),
+            Self::UpToThirdShell => Some(Preset::UpToThirdShell),
+            Self::FirstAndThirdShell => Some(Preset::FirstAndThirdShell),
+            Self::UpToFourthShell => Some(Preset::UpToFourthShell),
+            Self::AllToAll | Self::Layered | Self::LocallyConnected | Self::Offsets => None,
+        }
+    }
+
+    /// Returns the name as written in a rig file.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Square => "sq",
-            Self::Triangular => "triangular",
-            Self::ThreeShells => "3nsq",
-            Self::PlusThreeShells => "p3nsq",
-            Self::FourShells => "4nsq",
             Self::AllToAll => "all-to-all",
             Self::Layered => "layered",
             Self::LocallyConnected => "lcl",
             Self::Offsets => "offsets",
+            preset => preset.preset().map_or("", Preset::name),
         }
     }
 }

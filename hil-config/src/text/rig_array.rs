@@ -76,14 +76,7 @@ fn plane(table: &PlaneTable) -> Plane {
 
 /// Returns the offsets of a named neighbourhood; those given, if it names none.
 fn offsets(name: Geometry, given: &[(i32, i32)]) -> Vec<(i32, i32)> {
-    match name {
-        Geometry::Square => Preset::Sq.offsets(),
-        Geometry::Triangular => Preset::Triangular.offsets(),
-        Geometry::ThreeShells => Preset::ThirdSq.offsets(),
-        Geometry::PlusThreeShells => Preset::PlusThirdSq.offsets(),
-        Geometry::FourShells => Preset::FourthSq.offsets(),
-        Geometry::Offsets | Geometry::AllToAll | Geometry::Layered | Geometry::LocallyConnected => given.to_vec(),
-    }
+    name.preset().map_or_else(|| given.to_vec(), Preset::offsets)
 }
 
 /// Returns bits and ranges in the units in which they are announced.

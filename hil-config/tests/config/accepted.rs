@@ -168,3 +168,13 @@ fn ports() {
         assert!(text.parse::<Port>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_neighbourhood_has_one_name_in_files_and_in_the_lattice() {
+    for preset in xyloop_lattice::Preset::ALL {
+        let files = Files::new(EXPERIMENT, &RIG.replace("4nsq", preset.name()));
+        let rig = config::load_rig(files.0.path().join("rig.toml"), &[]).unwrap().0;
+        assert_eq!((rig.lattice.geometry.preset(), rig.lattice.geometry.name()), (Some(preset), preset.name()));
+        assert_eq!(rig.array().unwrap().geometry, xyloop_lattice::Geometry::preset(preset, 15, 15));
+    }
+}
