@@ -16,7 +16,7 @@ use crate::noise;
 /// Longest step of the noisy flow (stochastic Heun) in model time units. The simulated rig is "the flow at this step".
 pub(crate) const NOISY_STEP: f64 = 0.02;
 
-/// How an equilibrium is computed.
+/// Says how an equilibrium is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Solver {
     /// The flow down to a small residual, then Newton where the flow would have arrived in the time given.
@@ -26,7 +26,7 @@ pub enum Solver {
     Flow,
 }
 
-/// Everything that makes a simulated device what it is.
+/// Holds everything that makes a simulated device what it is.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// Sites, couplings, input and output sites.
@@ -64,7 +64,7 @@ impl<'a> From<&'a Description> for Subject<'a> {
 }
 
 impl Description {
-    /// What the device says it is: how its equilibria are computed, and to which tolerance. So it stands in every run's
+    /// Returns what the device says it is: how its equilibria are computed, and to which tolerance. So it stands in every run's
     /// record, wherever the device was served.
     pub fn model(&self) -> String {
         let solved = |solver: &dyn xyloop_lattice::Solver| format!("{}: {}", solver.name(), solver.tolerance());
@@ -81,12 +81,12 @@ impl Description {
         Scaling::new(self.converters)
     }
 
-    /// Diffusion in rad² per model time unit.
+    /// Returns the diffusion in rad² per model time unit.
     pub fn diffusion_per_time_unit(&self) -> f64 {
         self.phase_diffusion_rad2_per_s * self.tau_us * 1e-6
     }
 
-    /// The codes an ADC gives for one site's phase (radians).
+    /// Returns the codes an ADC gives for one site's phase (radians).
     pub fn read(&self, phase: f64, site: u32, key: ReadKey) -> IqCode {
         let (sin, cos) = xyloop_lattice::math::sin_cos(phase);
         let mut iq = [IQ_AMPLITUDE * cos, IQ_AMPLITUDE * sin];

@@ -132,7 +132,7 @@ fn name_of(kind: ChipKind) -> &'static str {
     ChipKind::NAMES.iter().find(|(other, _)| *other == kind).map_or("", |(_, name)| name)
 }
 
-/// What a lab wires by.
+/// Lists what a lab wires by.
 fn wiring(image: &RigImage<'_>) -> String {
     let mut text = String::from("what,index,sites,chip,kind,channel\n");
     let mut line = |what: &str, index: usize, sites: String, at: Channel| {

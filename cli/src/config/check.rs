@@ -7,7 +7,7 @@ use xyloop::config::{self, ConfigError, Rig};
 
 use crate::options::Settings;
 
-/// Which file.
+/// Says which file is checked.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The experiment or rig file.

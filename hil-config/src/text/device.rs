@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// `[device]`: how to reach the device.
+/// Says how to reach the device: `[device]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Device {
@@ -21,7 +21,7 @@ pub struct Device {
     pub serial: Serial,
 }
 
-/// `[device.serial]`.
+/// Sets up a serial port: `[device.serial]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Serial {
@@ -35,7 +35,7 @@ impl Default for Serial {
     }
 }
 
-/// Where the device is. Written as one string in config files and after `--device`.
+/// Says where the device is. Written as one string in config files and after `--device`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Port {
@@ -58,7 +58,7 @@ impl fmt::Display for Port {
     }
 }
 
-/// A string that names no device.
+/// Reports a string that names no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no device: allowed are `sim`, `tcp://HOST:PORT`, or a path such as `/dev/serial/by-id/…`")]
 pub struct PortError(String);

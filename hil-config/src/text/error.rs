@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use super::report::ConfigIssue;
 
-/// Why a configuration was refused: one issue or several. `Display` is the complete report, plain text of several lines.
+/// Says why a configuration was refused: one issue or several. `Display` is the complete report, plain text of several lines.
 pub struct ConfigError {
     issues: Vec<ConfigIssue>,
     cause: Option<io::Error>,

@@ -2,15 +2,16 @@
 
 use std::f64::consts::PI;
 
-use super::experiment::{Experiment, ReadWhat};
+use super::experiment::{Experiment, Purpose, ReadWhat};
 use super::issue::Issue;
 use super::lattice::Shape;
-use super::load::Purpose;
 use super::rig::Rig;
+use super::rig_array::converters;
 use super::rules::{Rules, positive};
 use super::training::{BasinRule, NudgeMode};
+use crate::scaling::Scaling;
 
-/// Everything that can be said about an experiment without its rig.
+/// Returns everything that can be said about an experiment without its rig.
 pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
     let mut rules = Rules::default();
     rules.name("name", &experiment.name);
@@ -92,7 +93,7 @@ fn states(experiment: &Experiment, rules: &mut Rules) {
     }
 }
 
-/// What only experiment and rig together can get wrong.
+/// Returns what only experiment and rig together can get wrong.
 pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     let mut rules = Rules::default();
     let task = experiment.task.kind;
@@ -139,10 +140,9 @@ const LEAST_KICK: f64 = 5.0;
 /// Least nudge in steps of a field DAC: below, rounding decides what is nudged.
 const LEAST_NUDGE_STEPS: f64 = 8.0;
 
-/// What is too small for the rig's converters.
+/// Finds what is too small for the rig's converters.
 fn resolution(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
-    let converters = &rig.converters;
-    let step = converters.field_range / 2f64.powi(converters.field_bits as i32 - 1);
+    let step = Scaling::new(converters(&rig.converters)).field_step();
     let beta = experiment.train.nudge.beta;
     if beta < LEAST_NUDGE_STEPS * step {
         let title = format!("`train.nudge.beta` is {beta}: only {:.2} steps of the rig's field DACs", beta / step);
@@ -154,7 +154,7 @@ fn resolution(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
     }
 }
 
-/// What the rig's converters cannot make.
+/// Finds what the rig's converters cannot make.
 fn ranges(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
     let (field, coupling) = (rig.converters.field_range, rig.converters.coupling_range);
     let mut within = |path: &str, value: f64, key: &str, limit: f64, help: &str| {

@@ -1,11 +1,11 @@
 //! `[lattice]` of the rig file: which sites there are, what couples them, which of them are terminals.
 //!
-//! Only shapes live here. Which values are allowed is in [`super::lattice_rules`].
+//! Only shapes live here. Which values are allowed is in `lattice_rules`.
 
 use serde::{Deserialize, Serialize};
 use xyloop_lattice::Preset;
 
-/// Which sites are coupled.
+/// Says which sites are coupled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Geometry {
     /// The four nearest neighbours of an open square lattice.
@@ -63,7 +63,7 @@ impl Geometry {
     }
 }
 
-/// `[lattice]`: the sites, what couples them, and which of them are terminals.
+/// Describes the sites, what couples them, and which of them are terminals: `[lattice]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lattice {
@@ -92,7 +92,7 @@ pub struct Lattice {
     pub outputs: Vec<(usize, usize)>,
 }
 
-/// `[[lattice.planes]]`: one plane of an `lcl` rig.
+/// Describes one plane of an `lcl` rig: `[[lattice.planes]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaneTable {
@@ -120,13 +120,13 @@ pub struct PlaneTable {
 }
 
 impl PlaneTable {
-    /// Number of sites.
+    /// Counts the sites.
     pub fn sites(&self) -> usize {
         self.rows.saturating_mul(self.columns)
     }
 }
 
-/// What a window does at the edge of the plane below.
+/// Says what a window does at the edge of the plane below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
@@ -137,7 +137,7 @@ pub enum Padding {
     Same,
 }
 
-/// What the sites are arranged as; see [`Lattice::shape`].
+/// Says what the sites are arranged as; see [`Lattice::shape`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape<'a> {
     /// An open-edged grid (all-to-all uses it for the sites' names only).
@@ -154,7 +154,7 @@ pub enum Shape<'a> {
 }
 
 impl Lattice {
-    /// Grid, layers or planes. In a checked rig a grid always has its rows and columns.
+    /// Returns grid, layers or planes. In a checked rig a grid always has its rows and columns.
     pub fn shape(&self) -> Shape<'_> {
         match self.geometry {
             Geometry::Layered => Shape::Layers(&self.layers),

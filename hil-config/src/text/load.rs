@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::document::Document;
 use super::error::ConfigError;
-use super::experiment::Experiment;
+use super::experiment::{Experiment, Purpose};
 use super::issue::Issue;
 use super::overrides::Override;
 use super::refuse::{refusal, refuse};
@@ -16,7 +16,7 @@ use super::rig::Rig;
 use super::source::Sources;
 use super::{experiment_rules, retired, rig_rules, typed};
 
-/// A checked experiment with its checked rig.
+/// Holds a checked experiment with its checked rig.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
     /// Where the experiment was read from, as given.
@@ -27,15 +27,6 @@ pub struct Config {
     pub experiment: Experiment,
     /// What to train it on.
     pub rig: Rig,
-}
-
-/// What a configuration is going to be used for: some settings are refused for some purposes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Training (and evaluation afterwards): everything that could falsify the result is refused.
-    Train,
-    /// Anything else, for which the rig behind the experiment is enough: its device is asked, served, wired.
-    Rig,
 }
 
 /// Reads an experiment file and its rig for training; `overrides` are the arguments of `--set`, later ones win.
@@ -49,7 +40,7 @@ pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Config, Conf
     load_for(path, overrides, Purpose::Train)
 }
 
-/// Like [`load`], for another purpose.
+/// Reads as [`load`] does, for any purpose.
 ///
 /// # Errors
 /// As [`load`].
@@ -97,7 +88,7 @@ pub fn load_rig(path: impl AsRef<Path>, overrides: &[String]) -> Result<(Rig, Pa
 }
 
 impl Config {
-    /// Everything that was resolved, defaults and overrides included, as one TOML document with the tables `[experiment]`
+    /// Writes everything that was resolved, defaults and overrides included, as one TOML document with the tables `[experiment]`
     /// and `[rig]`. [`from_resolved`] reads it back.
     ///
     /// # Errors
@@ -119,7 +110,7 @@ pub fn from_resolved(text: &str) -> Result<Config, ConfigError> {
     resolved(&Sources::from_text("resolved configuration".to_owned(), text.to_owned()))
 }
 
-/// Like [`from_resolved`], from a file: the `run.toml` of a run. Messages then name it.
+/// Reads as [`from_resolved`] does, from a file: the `run.toml` of a run. Messages then name it.
 ///
 /// # Errors
 /// As [`load`].
@@ -149,7 +140,7 @@ fn resolved(sources: &Sources) -> Result<Config, ConfigError> {
 }
 
 fn parse_overrides(overrides: &[String]) -> Result<Vec<Override>, ConfigError> {
-    overrides.iter().map(|text| Override::parse(text).map_err(ConfigError::from)).collect()
+    overrides.iter().map(|text| Override::parse(text)).collect()
 }
 
 fn is_rig(document: &Document<'_>) -> bool {

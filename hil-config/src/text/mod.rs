@@ -32,10 +32,11 @@ mod typed;
 pub use device::{Device, Port, PortError, Serial};
 pub use error::ConfigError;
 pub use experiment::{
-    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, TaskKind, TaskSettings,
+    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Purpose, Read, ReadWhat, Settle, TaskKind,
+    TaskSettings,
 };
 pub use lattice::{Geometry, Lattice, Padding, PlaneTable, Shape};
-pub use load::{Config, Purpose, from_resolved, load, load_for, load_resolved, load_rig};
+pub use load::{Config, from_resolved, load, load_for, load_resolved, load_rig};
 pub use report::ConfigIssue;
 pub use rig::{Board, Chip, Converters, Plant, Rig, Solver, Timing};
 pub use training::{

@@ -1,5 +1,6 @@
 //! Overrides as they come from a command line: `table.key=value`, taken apart.
 
+use super::error::ConfigError;
 use super::report::ConfigIssue;
 
 /// Holds one `--set a.b=value`, taken apart but not yet parsed as TOML.
@@ -13,12 +14,13 @@ pub(super) struct Override {
 
 impl Override {
     /// Takes `path=value` apart; the path is one or more bare keys with dots between them.
-    pub fn parse(text: &str) -> Result<Self, ConfigIssue> {
-        let refused = |why: &str| {
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let refused = |why: &str| -> ConfigError {
             ConfigIssue::bare(
                 format!("`--set {text}`: {why}"),
                 "write `--set table.key=value`, for example `--set train.seed=7` or `--set rig.plant.replicas=8`",
             )
+            .into()
         };
         let (path, value) = text.split_once('=').ok_or_else(|| refused("there is no `=`"))?;
         if value.trim().is_empty() {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-/// One thing that is wrong with a configuration, as data. `Display` is the report on it: file, line, source, what is
-/// allowed, next step.
+/// Holds one thing that is wrong with a configuration, as data. `Display` is the report on it: file, line, source, what
+/// is allowed, next step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConfigIssue {

@@ -1,8 +1,8 @@
-//! The rig file's tables but for two: converters, timing, board, simulated plant. `[lattice]` is in [`super::lattice`],
-//! `[device]` in [`super::device`].
+//! The rig file's tables but for two: converters, timing, board, simulated plant. `[lattice]` is in `lattice`,
+//! `[device]` in `device`.
 //!
-//! Only shapes, defaults and small accessors live here. Which values are allowed is in [`super::rig_rules`]; what a rig
-//! describes is made in [`super::rig_array`].
+//! Only shapes, defaults and small accessors live here. Which values are allowed is in `rig_rules`; what a rig
+//! describes is made in `rig_array`.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::device::Device;
 use super::lattice::{Lattice, PlaneTable, Shape};
 use crate::rig_image::{BoardPlan, ChipKind};
 
-/// A rig: board + plant + wiring, described by one file in `hil-config/rigs/`.
+/// Describes a rig: board + plant + wiring, by one file in `hil-config/rigs/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rig {
@@ -39,7 +39,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Number of sites N.
+    /// Counts the sites N.
     pub fn sites(&self) -> usize {
         match self.lattice.shape() {
             Shape::Grid { rows, columns } => rows * columns,
@@ -48,7 +48,7 @@ impl Rig {
         }
     }
 
-    /// Indices of the clamped sites, in the order of the task's inputs.
+    /// Returns the indices of the clamped sites, in the order of the task's inputs.
     ///
     /// Sites are numbered row by row (`row * columns + column`); in a layered rig layer after layer, in an `lcl` rig plane
     /// after plane.
@@ -60,7 +60,7 @@ impl Rig {
         }
     }
 
-    /// Indices of the read and nudged sites, in the order of the task's targets; numbering as in [`Rig::input_sites`].
+    /// Returns the indices of the read and nudged sites, in the order of the task's targets; numbering as in [`Rig::input_sites`].
     pub fn output_sites(&self) -> Vec<usize> {
         match self.lattice.shape() {
             Shape::Grid { columns, .. } => self.lattice.outputs.iter().map(|(r, c)| r * columns + c).collect(),
@@ -76,7 +76,7 @@ impl Rig {
     }
 }
 
-/// `[converters]`: bits and ranges of DACs and ADCs.
+/// Gives bits and ranges of DACs and ADCs: `[converters]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Converters {
@@ -100,7 +100,7 @@ impl Default for Converters {
     }
 }
 
-/// `[timing]`.
+/// Gives the time unit and the deadman: `[timing]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timing {
@@ -116,7 +116,7 @@ impl Default for Timing {
     }
 }
 
-/// `[board]`: the converter chips of a board and its SPI buses. It is no part of the wiring that device and host compare:
+/// Names the converter chips of a board and its SPI buses: `[board]`. It is no part of the wiring that device and host compare:
 /// the same array behind other chips is the same array.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -140,7 +140,7 @@ impl Default for Board {
 }
 
 impl Board {
-    /// The same as the rig image is made from.
+    /// Returns the same as the rig image is made from.
     pub fn plan(&self) -> BoardPlan {
         BoardPlan {
             dac: self.dac.kind(),
@@ -152,7 +152,7 @@ impl Board {
     }
 }
 
-/// A kind of converter chip.
+/// Names a kind of converter chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Chip {
@@ -167,7 +167,7 @@ pub enum Chip {
 }
 
 impl Chip {
-    /// As the firmware knows it.
+    /// Returns the kind as the firmware knows it.
     pub fn kind(self) -> ChipKind {
         match self {
             Self::Ad5370 => ChipKind::Ad5370,
@@ -178,7 +178,7 @@ impl Chip {
     }
 }
 
-/// `[plant]`: the simulated plant behind an embedded or served simulated device. Every imperfection defaults to none.
+/// Describes the simulated plant behind an embedded or served simulated device: `[plant]`. Every imperfection defaults to none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plant {
@@ -212,7 +212,7 @@ impl Default for Plant {
     }
 }
 
-/// How the simulated plant computes an equilibrium.
+/// Says how the simulated plant computes an equilibrium.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {

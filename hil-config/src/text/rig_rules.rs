@@ -1,4 +1,4 @@
-//! Which values a rig file may hold; those of `[lattice]` are judged in [`super::lattice_rules`].
+//! Which values a rig file may hold; those of `[lattice]` are judged in `lattice_rules`.
 
 use super::issue::Issue;
 use super::lattice_rules;

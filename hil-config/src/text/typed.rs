@@ -49,7 +49,7 @@ fn not_finite(document: &Document<'_>) -> Vec<Issue> {
     issues
 }
 
-/// What serde lets through although nobody means it: tables written as arrays, by position, and pairs with a third entry.
+/// Finds what serde lets through although nobody means it: tables written as arrays, by position, and pairs with a third entry.
 fn misshapen<T: Serialize>(value: &T, document: &Document<'_>) -> Vec<Issue> {
     let Ok(shape) = toml::Table::try_from(value) else {
         return Vec::new();
@@ -157,7 +157,7 @@ fn in_words(expected: &str) -> &str {
     }
 }
 
-/// The table in which a key is at home, for keys written one table too high or too low.
+/// Finds the table in which a key is at home, for keys written one table too high or too low.
 fn home_of(key: &str) -> Option<String> {
     fn find(table: &toml::Table, name: &str, key: &str) -> Option<String> {
         if table.contains_key(key) {
