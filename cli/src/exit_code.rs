@@ -3,8 +3,14 @@
 
 use std::process::ExitCode;
 
-use xyloop::{config::ConfigError, device::DeviceError, folder::FolderError, run::RunError, train::TrainError};
-use xyloop_sim::{emulator::EmulatorError, rack::RackError, rig_image::PlanError, serve::ServeError};
+use xyloop::{
+    config::{ConfigError, rig_image::PlanError},
+    device::DeviceError,
+    folder::FolderError,
+    run::RunError,
+    train::TrainError,
+};
+use xyloop_sim::{emulator::EmulatorError, rack::RackError, serve::ServeError};
 
 use crate::{
     device::{doctor, trace},
@@ -26,7 +32,7 @@ pub fn of(done: anyhow::Result<bool>) -> ExitCode {
 fn report(error: &anyhow::Error) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         // Rendered with its source already.
-        eprintln!("{}", config.rendered());
+        eprintln!("{config}");
         return;
     }
     let mut text = error.to_string();

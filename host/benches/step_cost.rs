@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use xyloop::{
     calibration::Codes,
-    config::Port,
+    config::{Port, WiringLists},
     device::{Client, ShotOrder, StopFlag, Wanted, Way},
     train::{
         plan::Role,
@@ -35,7 +35,7 @@ use xyloop_protocol::{
     units::{AdcCode, DacCode, Flags, IqCode, ShotId, Turn},
     wiring::Converters,
 };
-use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify, plant::WiringLists};
+use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify};
 
 const REPLICAS: usize = 16;
 const CONVERTERS: Converters = Converters {
@@ -129,7 +129,7 @@ struct Size {
 }
 
 fn sizes() -> [Size; 2] {
-    let xor = Graph::new(&Geometry::preset(Preset::FourthSq, 15, 15)).unwrap();
+    let xor = Graph::new(&Geometry::preset(Preset::UpToFourthShell, 15, 15)).unwrap();
     // 40 × 40, 17 neighbours to each side: 784 inputs, 806 hidden, 10 outputs, 25 786 couplings.
     let half = |row: i32, column: i32| row > 0 || (row == 0 && column > 0);
     let mut offsets: Vec<(i32, i32)> =

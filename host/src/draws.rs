@@ -22,7 +22,7 @@
 //! √(−2 ln(1 − uniform(a, b))), angle 2π·uniform(c, d), cosine first; logarithm, root, sine and cosine are `libm`'s, so that
 //! every machine draws the same bits. Kicks are not drawn here: the device draws them from the plan's seed and the shot's id.
 
-use xyloop_firmware::keyed::philox;
+use crate::config::draws::{normal_pair, philox, unit};
 
 /// Returns a seed for one purpose from the seed of an experiment: streams of different purposes share nothing.
 ///
@@ -77,20 +77,6 @@ impl Draws {
     fn words(&self, step: u64, index: u64) -> [u32; 4] {
         philox(self.key, [index as u32, (index >> 32) as u32, step as u32, (step >> 32) as u32])
     }
-}
-
-/// Two independent standard normal numbers (Box–Muller).
-fn normal_pair([a, b, c, d]: [u32; 4]) -> [f64; 2] {
-    // (0, 1]: the logarithm is finite.
-    let radius = libm::sqrt(-2.0 * libm::log(1.0 - unit(a, b)));
-    let (sin, cos) = libm::sincos(core::f64::consts::TAU * unit(c, d));
-    [radius * cos, radius * sin]
-}
-
-/// 53 random bits as a number in [0, 1).
-fn unit(high: u32, low: u32) -> f64 {
-    let bits = (u64::from(high) << 32 | u64::from(low)) >> 11;
-    bits as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

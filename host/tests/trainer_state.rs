@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc};
 use xyloop::{
     config,
     device::{Client, StopFlag},
+    rig::wanted,
     run::Prepared,
     train::{TrainError, Trainer, TrainerState, shots::ShotRunner},
 };
@@ -19,7 +20,7 @@ fn prepared(experiment: &str, settings: &[&str]) -> Prepared {
 
 /// Its device, started anew.
 async fn device(prepared: &Prepared) -> Client {
-    let wanted = prepared.problem().array.wanted(&prepared.config().rig);
+    let wanted = wanted(&prepared.config().rig, &prepared.problem().array);
     Client::connect(prepared.way().unwrap(), wanted).await.unwrap()
 }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use xyloop::{
-    array::Array,
-    config::{self, Port, Rig},
+    config::{self, Array, Port, Rig},
     device::Way,
+    rig::simulated,
 };
 
 use crate::options::{Place, Settings, overrides};
@@ -38,13 +38,13 @@ impl Whom {
         let rig = match config {
             Some(file) => {
                 let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
-                let array = Array::new(&rig)?;
+                let array = rig.array()?;
                 Some((rig, path, array))
             }
             None => None,
         };
         let (port, baud, embedded) = match &rig {
-            Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(array.description(rig))),
+            Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(simulated(rig, array))),
             None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud, None),
         };
         let way = place.around(Way::new(&port, baud, embedded)?)?;

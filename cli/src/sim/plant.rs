@@ -3,10 +3,12 @@
 use std::{fs::OpenOptions, io::Write, path::PathBuf};
 
 use clap::Args;
-use xyloop::{array::Array, config};
+use xyloop::{
+    config::{self, rig_image::RigImage},
+    rig::simulated,
+};
 use xyloop_sim::{
     rack::{PlantServer, Rack},
-    rig_image::{self, RigImage},
     serve::ServeError,
 };
 
@@ -53,10 +55,10 @@ struct Way {
 /// Serves until Ctrl-C.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(&arguments.config, &arguments.settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
-    let image = rig_image::image(&description, &rig.board.plan())?;
+    let array = rig.array()?;
+    let image = rig.image(&array)?;
     let image = RigImage::parse(&image).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let mut rack = Rack::new(description, &image)?;
+    let mut rack = Rack::new(simulated(&rig, &array), &image)?;
     if let Some(path) = &arguments.record {
         let failed = |source| ServeError::Trace { path: path.clone(), source };
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;

@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
-use xyloop::{array::Array, config};
+use xyloop::{config, rig::simulated};
 use xyloop_protocol::adversary::Faults;
 use xyloop_sim::{Served, serve::LineReport};
 
@@ -72,7 +72,7 @@ struct Way {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { way, config, settings, line } = arguments;
     let (rig, _) = config::load_rig(config, &settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
+    let description = simulated(&rig, &rig.array()?);
     let boot_id = xyloop::device::fresh_number();
     let mut served = match &way.tcp {
         Some(address) => Served::on_tcp(description, boot_id, address, line.baud)?,

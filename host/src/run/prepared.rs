@@ -4,11 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::error::RunError;
 use crate::{
-    array::Array,
     calibration::Codes,
     config::Config,
     device::Way,
     folder::{DataRecord, RunFolder},
+    rig,
     task::Task,
     train::{Problem, Trainer},
 };
@@ -99,13 +99,11 @@ impl Prepared {
     /// # Errors
     /// If it is the embedded one and does not start.
     pub fn way(&self) -> Result<Way, RunError> {
-        let rig = &self.config.rig;
-        let description = self.problem.array.description(rig);
-        Ok(Way::new(&rig.device.port, rig.device.serial.baud, Some(description))?)
+        Ok(rig::way(&self.config.rig, &self.problem.array)?)
     }
 }
 
 fn problem(config: &Config, task: Task) -> Result<Arc<Problem>, RunError> {
-    let array = Array::new(&config.rig)?;
+    let array = config.rig.array()?;
     Ok(Arc::new(Problem::new(config.experiment.clone(), array, task)?))
 }

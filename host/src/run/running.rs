@@ -9,14 +9,14 @@ use super::{
     report::Report,
 };
 use crate::{
-    array::Array,
     calibration::Codes,
-    config::ReadWhat,
+    config::{Array, ReadWhat},
     device::{Client, StopFlag, Way},
     folder::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
     },
+    rig::wanted,
     train::{EpochReport, Evaluation, Outcome, Trainer, evaluate, shots::ShotRunner},
 };
 
@@ -47,7 +47,7 @@ impl Prepared {
             Some(way) => way,
             None => self.way()?,
         };
-        let mut client = Client::connect(way, self.problem.array.wanted(&self.config.rig)).await?;
+        let mut client = Client::connect(way, wanted(&self.config.rig, &self.problem.array)).await?;
         client.use_codec(self.config.experiment.link.codec.into())?;
         client.take_over().await?;
         Run::begin(self, client, observer, stop)

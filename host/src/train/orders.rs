@@ -7,8 +7,8 @@ use xyloop_protocol::{
 
 use super::shots::Order;
 use crate::{
-    array::Array,
     calibration::{Calibration, radians, turn},
+    config::Array,
     device::{ShotOrder, ShotResult},
     task::Sample,
 };

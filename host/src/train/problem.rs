@@ -3,7 +3,11 @@
 use xyloop_lattice::{Parameters, geometry::coupling_std};
 
 use super::error::TrainError;
-use crate::{array::Array, config::Experiment, draws::Draws, task::Task};
+use crate::{
+    config::{Array, Experiment},
+    draws::Draws,
+    task::Task,
+};
 
 /// Holds an experiment's settings, the array it trains and the data it trains with, known to fit each other.
 #[derive(Clone, Debug)]

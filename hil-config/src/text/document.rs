@@ -8,23 +8,37 @@ use toml::de::{DeTable, DeValue};
 
 use super::source::Sources;
 
-/// A parsed tree which still knows where everything was written.
+/// Holds a parsed tree which still knows where everything was written.
 #[derive(Clone, Debug)]
 pub(super) struct Document<'s> {
     pub sources: &'s Sources,
     pub root: DeTable<'s>,
+    /// Key of the table that the tree is in the file, if it is not all of it.
+    table: Option<String>,
 }
 
 impl<'s> Document<'s> {
-    /// One of the tables at the root as a document of its own.
+    /// Makes a tree with nothing in it.
+    pub fn empty(sources: &'s Sources) -> Self {
+        Self { sources, root: DeTable::new(), table: None }
+    }
+
+    /// Returns one of the tables at the root as a document of its own.
     pub fn part(&self, key: &str) -> Option<Document<'s>> {
         match self.root.get(key)?.get_ref() {
-            DeValue::Table(root) => Some(Document { sources: self.sources, root: root.clone() }),
+            DeValue::Table(root) => {
+                Some(Document { sources: self.sources, root: root.clone(), table: Some(key.to_owned()) })
+            }
             _ => None,
         }
     }
 
-    /// Where the value at a path like `lattice.outputs.0.1` was written; for what was not written, the nearest table or
+    /// Returns a path of this tree as a path of the file.
+    pub fn whole_path(&self, path: &str) -> String {
+        self.table.as_ref().map_or_else(|| path.to_owned(), |table| format!("{table}.{path}"))
+    }
+
+    /// Finds where the value at a path like `lattice.outputs.0.1` was written; for what was not written, the nearest table or
     /// array around it. `None` stands for the whole document.
     pub fn span(&self, path: &str) -> Option<Range<usize>> {
         let mut keys = path.split('.');
@@ -43,7 +57,7 @@ impl<'s> Document<'s> {
         Some(at.span())
     }
 
-    /// The path of the key or value written at exactly this place; the innermost if several share it.
+    /// Finds the path of the key or value written at exactly this place; the innermost if several share it.
     pub fn path_at(&self, span: &Range<usize>) -> Option<String> {
         let mut found = None;
         self.walk(|path, key, value| {

@@ -203,14 +203,14 @@ error: `kick` is missing
 fn keep_is_refused_with_the_reason() {
     same(
         &with_sets(&["start.policy=keep"]),
-        r#"
-error: `start.policy` = "keep" is refused in training and evaluation
+        r"
+error: `start.policy` is no setting any more: every shot starts from a kick
  --> command line:1:20
   |
 1 | --set start.policy=keep
-  |                    ^^^^ the state would remember its label
+  |                    ^^^^ a state that is kept would remember its label
   |
-  = help: a free phase that starts from the sample's last state is right about half of the time from any other start; write policy = "kick"
-"#,
+  = help: remove [start]; what a kick is, [kick] says
+",
     );
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use xyloop::config::{self};
+use xyloop_hil_config as config;
 
 use crate::files::*;
 
@@ -26,7 +26,7 @@ proptest! {
         let files = if in_rig { Files::new(EXPERIMENT, &text) } else { Files::new(&text, RIG) };
         let sets = [set.as_str()];
         if let Err(error) = files.load(if with_set { &sets } else { &[] }) {
-            prop_assert!(error.rendered().starts_with("error"), "{}", error);
+            prop_assert!(error.to_string().starts_with("error"), "{}", error);
         }
     }
 

@@ -1,6 +1,6 @@
-//! The experiment file's tables, except `[train]` (see [`super::training`]): task, settling, kick, reads, evaluation.
+//! The experiment file's tables, except `[train]` (see `training`): task, settling, kick, reads, evaluation.
 //!
-//! Only shapes and defaults live here. Which values are allowed is in [`super::experiment_rules`].
+//! Only shapes and defaults live here. Which values are allowed is in `experiment_rules`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::training::Train;
 
-/// What to train on a rig, how, and how long: one file in `hil-config/`.
+/// Says what to train on a rig, how, and how long: one file in `hil-config/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
@@ -31,9 +31,6 @@ pub struct Experiment {
     /// What is read, how often.
     #[serde(default)]
     pub read: Read,
-    /// Where a shot's free phase starts.
-    #[serde(default)]
-    pub start: Start,
     /// The evaluation after training.
     #[serde(default)]
     pub eval: Eval,
@@ -45,7 +42,16 @@ pub struct Experiment {
     pub log: Log,
 }
 
-/// `[task]`.
+/// Says what a configuration is going to be used for: some settings are refused for some purposes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Training (and evaluation afterwards): everything that could falsify the result is refused.
+    Train,
+    /// Anything else, for which the rig behind the experiment is enough: its device is asked, served, wired.
+    Rig,
+}
+
+/// Says what to learn: `[task]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSettings {
@@ -56,7 +62,7 @@ pub struct TaskSettings {
     pub iris: IrisSettings,
 }
 
-/// A data set that is built in.
+/// Names a data set that is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
@@ -67,7 +73,7 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
-    /// The name as written in an experiment file.
+    /// Returns the name as written in an experiment file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Xor => "xor",
@@ -75,7 +81,7 @@ impl TaskKind {
         }
     }
 
-    /// (input sites, output sites) the task needs.
+    /// Returns how many input sites and output sites the task needs.
     pub fn terminals(self) -> (usize, usize) {
         match self {
             Self::Xor => (2, 1),
@@ -84,7 +90,7 @@ impl TaskKind {
     }
 }
 
-/// `[task.iris]`.
+/// Divides the irises: `[task.iris]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IrisSettings {
@@ -100,7 +106,7 @@ impl Default for IrisSettings {
     }
 }
 
-/// `[settle]`: when a state counts as an equilibrium, in what a rig can see.
+/// Says when a state counts as an equilibrium, in what a rig can see: `[settle]`.
 ///
 /// After `min_us`, and then every `window_us`, `reads_per_window` reads are averaged; the state has settled when two
 /// consecutive means differ by less than `tolerance_rad` at every site. Required: it depends on the rig, there is no honest default.
@@ -124,7 +130,7 @@ fn one() -> u32 {
     1
 }
 
-/// `[kick]`: random bias fields for a while, then the trained ones, so that no start knows its label.
+/// Starts a shot with random bias fields for a while, then the trained ones, so that no start knows its label: `[kick]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kick {
@@ -134,7 +140,7 @@ pub struct Kick {
     pub duration_us: u32,
 }
 
-/// `[read]`.
+/// Says what is read, and how often: `[read]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Read {
@@ -150,7 +156,7 @@ impl Default for Read {
     }
 }
 
-/// What comes back for each equilibrium.
+/// Says what comes back for each equilibrium.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadWhat {
@@ -163,27 +169,7 @@ pub enum ReadWhat {
     Contrast,
 }
 
-/// `[start]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Start {
-    /// Where a shot's free phase starts. Default `kick`.
-    pub policy: StartPolicy,
-}
-
-/// Where a shot's free phase starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StartPolicy {
-    /// From a random, label-independent kick.
-    #[default]
-    Kick,
-    /// From whatever state the plant is in. For bench work only: in training and evaluation the state would remember its
-    /// label, so it is refused there.
-    Keep,
-}
-
-/// `[eval]`: the evaluation, done once, after training.
+/// Sets the evaluation, done once, after training: `[eval]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Eval {
@@ -197,7 +183,7 @@ impl Default for Eval {
     }
 }
 
-/// `[link]`.
+/// Sets how batches travel: `[link]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Link {
@@ -207,7 +193,7 @@ pub struct Link {
     pub codec: Codec,
 }
 
-/// How codes, read-outs and sums travel.
+/// Says how codes, read-outs and sums travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Codec {
@@ -227,7 +213,7 @@ impl From<Codec> for xyloop_protocol::codec::Codec {
     }
 }
 
-/// `[log]`.
+/// Says what is kept, and where: `[log]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
@@ -243,7 +229,7 @@ impl Default for Log {
     }
 }
 
-/// Which equilibria are kept in the run folder.
+/// Says which equilibria are kept in the run folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {

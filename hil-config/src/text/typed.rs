@@ -8,9 +8,13 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::device::Device;
 use super::document::Document;
-use super::report::{ConfigError, Issue, nearest, refuse, render};
-use super::rig::{Converters, Device, Plant, Timing};
+use super::error::ConfigError;
+use super::issue::{Issue, show};
+use super::refuse::{refusal, refuse};
+use super::rig::{Converters, Plant, Timing};
+use super::spelling::nearest;
 use super::training::Train;
 
 /// Reads a document as `T`. Refuses `nan` and `inf` by name, unknown keys, wrong types and wrong shapes.
@@ -21,7 +25,7 @@ where
     refuse(&not_finite(document), document, None)?;
     let tree = Spanned::new(0..0, document.root.clone());
     let value = T::deserialize(toml::Deserializer::from(tree))
-        .map_err(|error| ConfigError::invalid(render(&translate(&error, document), document, None)))?;
+        .map_err(|error| refusal(&translate(&error, document), document))?;
     refuse(&misshapen(&value, document), document, None)?;
     Ok(value)
 }
@@ -45,7 +49,7 @@ fn not_finite(document: &Document<'_>) -> Vec<Issue> {
     issues
 }
 
-/// What serde lets through although nobody means it: tables written as arrays, by position, and pairs with a third entry.
+/// Finds what serde lets through although nobody means it: tables written as arrays, by position, and pairs with a third entry.
 fn misshapen<T: Serialize>(value: &T, document: &Document<'_>) -> Vec<Issue> {
     let Ok(shape) = toml::Table::try_from(value) else {
         return Vec::new();
@@ -76,23 +80,6 @@ fn misshapen<T: Serialize>(value: &T, document: &Document<'_>) -> Vec<Issue> {
     issues
 }
 
-/// A path as people write it: `lattice.outputs.0.1` becomes `` `lattice.outputs[0][1]` ``.
-pub(super) fn show(path: &str) -> String {
-    let mut shown = String::from("`");
-    for (nth, key) in path.split('.').enumerate() {
-        if key.bytes().all(|b| b.is_ascii_digit()) && !key.is_empty() {
-            shown.extend(["[", key, "]"]);
-        } else {
-            if nth > 0 {
-                shown.push('.');
-            }
-            shown.push_str(key);
-        }
-    }
-    shown.push('`');
-    shown
-}
-
 fn translate(error: &toml::de::Error, document: &Document<'_>) -> Issue {
     let message = error.message();
     let path = error.span().and_then(|span| document.path_at(&span)).unwrap_or_default();
@@ -106,27 +93,25 @@ fn translate(error: &toml::de::Error, document: &Document<'_>) -> Issue {
         let place = if table.is_empty() { "at the top of the file".to_owned() } else { format!("in [{table}]") };
         let title = format!("unknown key `{key}` {place}");
         let keys = allowed.join(", ");
+        let issue = issue(title).choices("allowed keys here", keys);
         return match (nearest(key, allowed.iter().copied()), home_of(key)) {
-            (Some(near), _) => {
-                issue(title).label(format!("did you mean `{near}`?")).help(format!("allowed keys here: {keys}"))
-            }
-            (None, Some(home)) => {
-                issue(title).label(format!("`{key}` belongs in [{home}]")).help(format!("allowed keys here: {keys}"))
-            }
-            (None, None) => issue(title).help(format!("allowed keys here: {keys}")),
+            (Some(near), _) => issue.guess(format!("did you mean `{near}`?")),
+            (None, Some(home)) => issue.guess(format!("`{key}` belongs in [{home}]")),
+            (None, None) => issue,
         };
     }
     if let Some((found, allowed)) = named(message, "unknown variant `") {
         let choices = allowed.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        let marked = issue(format!("{} cannot be \"{found}\"", show(&path))).help(format!("allowed: {choices}"));
+        let marked = issue(format!("{} cannot be \"{found}\"", show(&path))).choices("allowed", choices);
         return match nearest(found, allowed.iter().copied()) {
-            Some(near) => marked.label(format!("did you mean \"{near}\"?")),
+            Some(near) => marked.guess(format!("did you mean \"{near}\"?")),
             None => marked,
         };
     }
     if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         let place = if path.is_empty() { String::new() } else { format!(" in [{path}]") };
-        return issue(format!("`{key}` is missing{place}")).help(missing_help(&path, key));
+        let missing = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        return issue(format!("`{key}` is missing{place}")).about(missing).help(missing_help(&path, key));
     }
     if let Some((found, expected)) = message
         .strip_prefix("invalid type: ")
@@ -172,7 +157,7 @@ fn in_words(expected: &str) -> &str {
     }
 }
 
-/// The table in which a key is at home, for keys written one table too high or too low.
+/// Finds the table in which a key is at home, for keys written one table too high or too low.
 fn home_of(key: &str) -> Option<String> {
     fn find(table: &toml::Table, name: &str, key: &str) -> Option<String> {
         if table.contains_key(key) {

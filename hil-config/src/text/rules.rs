@@ -3,17 +3,16 @@
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
 
-use super::report::Issue;
-use super::typed::show;
+use super::issue::{Issue, show};
 
-/// Issues found so far. Rules go on after the first, so that a person sees everything at once.
+/// Collects the issues found so far. Rules go on after the first, so that a person sees everything at once.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub issues: Vec<Issue>,
 }
 
 impl Rules {
-    /// `value` must lie in `allowed`.
+    /// Demands that `value` lies in `allowed`.
     pub fn range<T>(&mut self, path: &str, value: T, allowed: impl RangeBounds<T>, unit: &str)
     where
         T: Copy + PartialOrd + Display,
@@ -23,12 +22,12 @@ impl Rules {
             let allowed = in_words(&allowed);
             self.push(
                 Issue::at(path, format!("{} is {value}: allowed is {allowed}{unit}", show(path)))
-                    .label(format!("{allowed}{unit}")),
+                    .allowed(format!("{allowed}{unit}")),
             );
         }
     }
 
-    /// As [`Rules::range`] for a value that may be left out.
+    /// Demands the same as [`Rules::range`] of a value that may be left out.
     pub fn range_if<T>(&mut self, path: &str, value: Option<T>, allowed: impl RangeBounds<T>, unit: &str)
     where
         T: Copy + PartialOrd + Display,
@@ -38,31 +37,31 @@ impl Rules {
         }
     }
 
-    /// TOML's integers end at 2^63 − 1; a larger seed could not be written into the run's record.
+    /// Bounds a seed: TOML's integers end at 2^63 − 1, a larger seed could not be written into the run's record.
     pub fn seed(&mut self, path: &str, value: u64) {
         self.range(path, value, ..=i64::MAX as u64, "");
     }
 
-    /// A name that becomes part of a folder's name.
+    /// Demands a name that can be part of a folder's name.
     pub fn name(&mut self, path: &str, value: &str) {
         let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if value.is_empty() || value.len() > 64 || value.starts_with('.') || !value.chars().all(ok) {
             let issue = Issue::at(path, format!("{} is {value:?}: it becomes part of a folder's name", show(path)));
             self.push(
                 issue
-                    .label("1 to 64 of: letters, digits, `.` (not first), `_`, `-`")
+                    .allowed("1 to 64 of: letters, digits, `.` (not first), `_`, `-`")
                     .help("long texts go into `description`"),
             );
         }
     }
 
-    /// Anything else.
+    /// Adds anything else.
     pub fn push(&mut self, issue: Issue) {
         self.issues.push(issue);
     }
 }
 
-/// "0 to 1", "above 0, at most 10", "0 up to but not including 1".
+/// Says "0 to 1", "above 0, at most 10", "0 up to but not including 1".
 fn in_words<T: Display>(range: &impl RangeBounds<T>) -> String {
     match (range.start_bound(), range.end_bound()) {
         (Bound::Included(a), Bound::Included(b)) => format!("{a} to {b}"),
@@ -77,7 +76,7 @@ fn in_words<T: Display>(range: &impl RangeBounds<T>) -> String {
     }
 }
 
-/// Above 0 and at most `top`.
+/// Bounds a value: above 0 and at most `top`.
 pub(super) fn positive(top: f64) -> (Bound<f64>, Bound<f64>) {
     (Bound::Excluded(0.0), Bound::Included(top))
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use xyloop::config::{self, Config, ConfigError};
+use xyloop_hil_config::{self as config, Config, ConfigError};
 
 pub const RIG: &str = r#"name = "bench"
 
@@ -80,9 +80,8 @@ impl Files {
     }
 
     pub fn clean(&self, error: &ConfigError) -> String {
-        assert_eq!(error.to_string(), error.rendered());
         let folder = format!("{}/", self.0.path().display());
-        let text = error.rendered().replace(&folder, "").replace(folder.trim_end_matches('/'), ".");
+        let text = error.to_string().replace(&folder, "").replace(folder.trim_end_matches('/'), ".");
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 }
@@ -119,5 +118,5 @@ pub fn says(found: &str, parts: &[&str]) {
 }
 
 pub fn hil_config() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../hil-config")
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

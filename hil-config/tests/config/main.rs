@@ -3,6 +3,8 @@
 
 mod accepted;
 mod files;
+mod issues;
 mod never_panics;
+mod retired;
 mod texts;
 mod words;

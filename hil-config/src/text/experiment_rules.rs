@@ -2,14 +2,16 @@
 
 use std::f64::consts::PI;
 
-use super::Purpose;
-use super::experiment::{Experiment, ReadWhat, StartPolicy};
-use super::report::Issue;
-use super::rig::{Rig, Shape};
+use super::experiment::{Experiment, Purpose, ReadWhat};
+use super::issue::Issue;
+use super::lattice::Shape;
+use super::rig::Rig;
+use super::rig_array::converters;
 use super::rules::{Rules, positive};
 use super::training::{BasinRule, NudgeMode};
+use crate::scaling::Scaling;
 
-/// Everything that can be said about an experiment without its rig.
+/// Returns everything that can be said about an experiment without its rig.
 pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
     let mut rules = Rules::default();
     rules.name("name", &experiment.name);
@@ -17,14 +19,6 @@ pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
     rules.seed("task.iris.split_seed", experiment.task.iris.split_seed);
     train(experiment, &mut rules);
     states(experiment, &mut rules);
-    if experiment.start.policy == StartPolicy::Keep && purpose != Purpose::Bench {
-        let issue = Issue::at("start.policy", "`start.policy` = \"keep\" is refused in training and evaluation");
-        let issue = issue.label("the state would remember its label");
-        rules.push(issue.help(
-            "a free phase that starts from the sample's last state is right about half of the time from any other start; \
-             write policy = \"kick\"",
-        ));
-    }
     if experiment.read.what == ReadWhat::Outputs && purpose == Purpose::Train {
         let issue = Issue::at("read.what", "`read.what` = \"outputs\" cannot be trained with");
         let issue = issue.label("couplings need both of their sites read");
@@ -85,7 +79,7 @@ fn states(experiment: &Experiment, rules: &mut Rules) {
     let shortest = u64::from(settle.min_us) + 2 * u64::from(settle.window_us);
     if u64::from(settle.timeout_us) < shortest {
         let title = format!("`settle.timeout_us` is {}: no state can settle before {shortest} µs", settle.timeout_us);
-        let issue = Issue::at("settle.timeout_us", title).label(format!("{shortest} µs or more"));
+        let issue = Issue::at("settle.timeout_us", title).allowed(format!("{shortest} µs or more"));
         rules.push(issue.help("min_us and two windows of window_us come first; ten times that is usual"));
     }
     rules.range("kick.range", experiment.kick.range, positive(1e6), "(model units)");
@@ -99,7 +93,7 @@ fn states(experiment: &Experiment, rules: &mut Rules) {
     }
 }
 
-/// What only experiment and rig together can get wrong.
+/// Returns what only experiment and rig together can get wrong.
 pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     let mut rules = Rules::default();
     let task = experiment.task.kind;
@@ -126,7 +120,7 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     let forgotten = experiment.kick.range * f64::from(experiment.kick.duration_us) / tau;
     if forgotten < LEAST_KICK {
         let title = format!("`kick` is too weak: range × duration_us / tau_us is {forgotten:.3}");
-        let issue = Issue::at("kick", title).label(format!("{LEAST_KICK} or more"));
+        let issue = Issue::at("kick", title).allowed(format!("{LEAST_KICK} or more"));
         rules.push(issue.help(
             "the state before a kick fades as exp(-range × duration / tau): a weak kick starts from what ran before, \
              and the state would remember its label",
@@ -134,7 +128,7 @@ pub(super) fn check_with_rig(experiment: &Experiment, rig: &Rig) -> Vec<Issue> {
     }
     if f64::from(experiment.settle.min_us) < tau {
         let title = format!("`settle.min_us` is {}: shorter than the rig's time unit", experiment.settle.min_us);
-        let issue = Issue::at("settle.min_us", title).label(format!("{tau} µs or more"));
+        let issue = Issue::at("settle.min_us", title).allowed(format!("{tau} µs or more"));
         let issue = issue.also_in_rig("timing.tau_us", format!("tau_us = {tau}"));
         rules.push(issue.help("states settle in tens to hundreds of time units: 400 of them is a good start"));
     }
@@ -146,14 +140,13 @@ const LEAST_KICK: f64 = 5.0;
 /// Least nudge in steps of a field DAC: below, rounding decides what is nudged.
 const LEAST_NUDGE_STEPS: f64 = 8.0;
 
-/// What is too small for the rig's converters.
+/// Finds what is too small for the rig's converters.
 fn resolution(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
-    let converters = &rig.converters;
-    let step = converters.field_range / 2f64.powi(converters.field_bits as i32 - 1);
+    let step = Scaling::new(converters(&rig.converters)).field_step();
     let beta = experiment.train.nudge.beta;
     if beta < LEAST_NUDGE_STEPS * step {
         let title = format!("`train.nudge.beta` is {beta}: only {:.2} steps of the rig's field DACs", beta / step);
-        let issue = Issue::at("train.nudge.beta", title).label(format!("{} or more", LEAST_NUDGE_STEPS * step));
+        let issue = Issue::at("train.nudge.beta", title).allowed(format!("{} or more", LEAST_NUDGE_STEPS * step));
         let issue = issue.also_in_rig("converters", format!("one step is {step} model units"));
         rules.push(
             issue.help("a nudge is made with the bias fields' DACs: give β, field_bits or a smaller field_range"),
@@ -161,13 +154,13 @@ fn resolution(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
     }
 }
 
-/// What the rig's converters cannot make.
+/// Finds what the rig's converters cannot make.
 fn ranges(experiment: &Experiment, rig: &Rig, rules: &mut Rules) {
     let (field, coupling) = (rig.converters.field_range, rig.converters.coupling_range);
     let mut within = |path: &str, value: f64, key: &str, limit: f64, help: &str| {
         if value.abs() > limit {
             let issue = Issue::at(path, format!("`{path}` is {value}: the rig reaches ± {limit} model units"));
-            let issue = issue.label(format!("at most {limit}"));
+            let issue = issue.allowed(format!("at most {limit}"));
             rules.push(issue.also_in_rig(&format!("converters.{key}"), format!("{key} = {limit}")).help(help));
         }
     };

@@ -1,45 +1,22 @@
-//! Configuration: a rig file, an experiment file that names its rig, and `--set` overrides, read into typed settings.
-//!
-//! TOML; unknown keys are refused, units are in the keys' names, `nan` and `inf` are refused everywhere. A refusal is a
-//! [`ConfigError`] whose text is ready to print: file, line, source, what is allowed, next step. Nothing is printed here.
-//!
-//! How a file becomes settings: `source` reads text, `document` keeps it as a tree with overrides laid over it, `typed`
-//! turns the tree into structs, the `*_rules` modules judge values, `report` renders what they found. The tree remembers
-//! every value's place, so the structs ([`Rig`], [`Experiment`], …) hold plain numbers that anyone can build and save.
-
-mod document;
-mod experiment;
-mod experiment_rules;
-mod report;
-mod rig;
-mod rig_rules;
-mod rules;
-mod source;
-mod training;
-mod typed;
+//! The way through the text layer: reads a rig file, an experiment file that names its rig, and `--set` overrides into
+//! checked settings.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use experiment::{
-    Codec, Eval, Experiment, IrisSettings, Keep, Kick, Link, Log, Read, ReadWhat, Settle, Start, StartPolicy, TaskKind,
-    TaskSettings,
-};
-pub use report::ConfigError;
-pub use rig::{
-    Board, Chip, Converters, Device, Geometry, Lattice, Padding, PlaneTable, Plant, Port, PortError, Rig, Serial,
-    Shape, Solver, Timing,
-};
-pub use training::{
-    BasinRule, Cost, FieldForm, Guard, Init, Nudge, NudgeMode, Optimiser, OptimiserKind, Stop, Train, UnsettledRule,
-};
+use super::document::Document;
+use super::error::ConfigError;
+use super::experiment::{Experiment, Purpose};
+use super::issue::Issue;
+use super::overrides::Override;
+use super::refuse::{refusal, refuse};
+use super::report::ConfigIssue;
+use super::rig::Rig;
+use super::source::Sources;
+use super::{experiment_rules, retired, rig_rules, typed};
 
-use document::Document;
-use report::{Issue, refuse, render};
-use source::{Override, Sources};
-
-/// A checked experiment with its checked rig.
+/// Holds a checked experiment with its checked rig.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
     /// Where the experiment was read from, as given.
@@ -50,17 +27,6 @@ pub struct Config {
     pub experiment: Experiment,
     /// What to train it on.
     pub rig: Rig,
-}
-
-/// What a configuration is going to be used for: some settings are refused for some purposes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Training (and evaluation afterwards): everything that could falsify the result is refused.
-    Train,
-    /// Evaluation only: `read.what = "outputs"` is enough.
-    Eval,
-    /// Bench work: `start.policy = "keep"` is allowed as well.
-    Bench,
 }
 
 /// Reads an experiment file and its rig for training; `overrides` are the arguments of `--set`, later ones win.
@@ -74,7 +40,7 @@ pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Config, Conf
     load_for(path, overrides, Purpose::Train)
 }
 
-/// Like [`load`], for another purpose.
+/// Reads as [`load`] does, for any purpose.
 ///
 /// # Errors
 /// As [`load`].
@@ -90,7 +56,7 @@ pub fn load_for(path: impl AsRef<Path>, overrides: &[String], purpose: Purpose) 
         let issue = issue
             .label("only rig files have a lattice")
             .help("an experiment file names its rig: rig = \"rigs/….toml\"");
-        return Err(ConfigError::invalid(render(&issue, &document, None)));
+        return Err(refusal(&issue, &document));
     }
     let experiment = read_experiment(&document, purpose)?;
 
@@ -114,7 +80,7 @@ pub fn load_rig(path: impl AsRef<Path>, overrides: &[String]) -> Result<(Rig, Pa
     let path = path.as_ref();
     let mut sources = Sources::read(path)?;
     if !is_rig(&sources.parse()?) {
-        let config = load_for(path, overrides, Purpose::Bench)?;
+        let config = load_for(path, overrides, Purpose::Rig)?;
         return Ok((config.rig, config.rig_path));
     }
     sources.add(parse_overrides(overrides)?.iter());
@@ -122,17 +88,15 @@ pub fn load_rig(path: impl AsRef<Path>, overrides: &[String]) -> Result<(Rig, Pa
 }
 
 impl Config {
-    /// Everything that was resolved, defaults and overrides included, as one TOML document with the tables `[experiment]`
+    /// Writes everything that was resolved, defaults and overrides included, as one TOML document with the tables `[experiment]`
     /// and `[rig]`. [`from_resolved`] reads it back.
     ///
     /// # Errors
     /// If a value was put in by hand that TOML cannot hold, such as a path that is not UTF-8.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         toml::to_string(self).map_err(|error| {
-            ConfigError::invalid(report::render_bare(
-                &format!("the configuration cannot be written as TOML: {error}"),
-                "paths must be UTF-8",
-            ))
+            let what = format!("the configuration cannot be written as TOML: {error}");
+            ConfigIssue::bare(what, "paths must be UTF-8").into()
         })
     }
 }
@@ -146,7 +110,7 @@ pub fn from_resolved(text: &str) -> Result<Config, ConfigError> {
     resolved(&Sources::from_text("resolved configuration".to_owned(), text.to_owned()))
 }
 
-/// Like [`from_resolved`], from a file: the `run.toml` of a run. Messages then name it.
+/// Reads as [`from_resolved`] does, from a file: the `run.toml` of a run. Messages then name it.
 ///
 /// # Errors
 /// As [`load`].
@@ -161,10 +125,11 @@ fn resolved(sources: &Sources) -> Result<Config, ConfigError> {
             let issue = Issue::at("", format!("there is no table [{key}]"));
             let issue =
                 issue.help("a resolved configuration has the tables [experiment] and [rig], as in a run's run.toml");
-            ConfigError::invalid(render(&issue, &document, None))
+            refusal(&issue, &document)
         })
     };
-    let (experiment_part, rig_part) = (part("experiment")?, part("rig")?);
+    let (mut experiment_part, rig_part) = (part("experiment")?, part("rig")?);
+    retired::forget(&mut experiment_part);
     let experiment = read_experiment(&experiment_part, Purpose::Train)?;
     let rig = read_rig(&rig_part)?;
     refuse(&experiment_rules::check_with_rig(&experiment, &rig), &experiment_part, Some(&rig_part))?;
@@ -183,6 +148,7 @@ fn is_rig(document: &Document<'_>) -> bool {
 }
 
 fn read_experiment(document: &Document<'_>, purpose: Purpose) -> Result<Experiment, ConfigError> {
+    refuse(&retired::check(document), document, None)?;
     let experiment = typed::read(document)?;
     refuse(&experiment_rules::check(&experiment, purpose), document, None)?;
     Ok(experiment)

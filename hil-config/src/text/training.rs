@@ -1,10 +1,10 @@
 //! `[train]` of the experiment file: initial parameters, nudge, optimiser, guard against basin changes, stop rule.
 //!
-//! Every choice that the papers leave open is a setting here. Which values are allowed is in [`super::experiment_rules`].
+//! Every choice that the papers leave open is a setting here. Which values are allowed is in `experiment_rules`.
 
 use serde::{Deserialize, Serialize};
 
-/// `[train]`.
+/// Sets a training: `[train]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
@@ -44,7 +44,7 @@ impl Default for Train {
     }
 }
 
-/// `[train.init]`: normally distributed initial parameters, model units.
+/// Draws the initial parameters from normal distributions, model units: `[train.init]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Init {
@@ -63,7 +63,7 @@ impl Default for Init {
     }
 }
 
-/// `[train.nudge]`.
+/// Sets how outputs are nudged: `[train.nudge]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Nudge {
@@ -83,7 +83,7 @@ impl Default for Nudge {
     }
 }
 
-/// Which nudged phases a shot has.
+/// Says which nudged phases a shot has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NudgeMode {
@@ -99,7 +99,7 @@ pub enum NudgeMode {
     LinearResponse,
 }
 
-/// Which cost nudges the outputs.
+/// Says which cost nudges the outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cost {
@@ -110,7 +110,7 @@ pub enum Cost {
     Cosine,
 }
 
-/// `[train.optimiser]`.
+/// Sets how a gradient becomes a step: `[train.optimiser]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Optimiser {
@@ -156,7 +156,7 @@ impl Default for Optimiser {
     }
 }
 
-/// Which rule turns a gradient into a step.
+/// Says which rule turns a gradient into a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimiserKind {
@@ -169,7 +169,7 @@ pub enum OptimiserKind {
     Adam,
 }
 
-/// How bias fields are parametrised.
+/// Says how bias fields are parametrised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldForm {
@@ -180,7 +180,7 @@ pub enum FieldForm {
     Polar,
 }
 
-/// `[train.guard]`: what happens to shots that left their basin under the nudge, or did not settle.
+/// Says what happens to shots that left their basin under the nudge, or did not settle: `[train.guard]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Guard {
@@ -209,7 +209,7 @@ impl Default for Guard {
     }
 }
 
-/// What happens to a shot that changed basin. It is counted in every case.
+/// Says what happens to a shot that changed basin. It is counted in every case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BasinRule {
@@ -222,7 +222,7 @@ pub enum BasinRule {
     Reject,
 }
 
-/// What happens to a shot with an unsettled phase. It is counted in every case.
+/// Says what happens to a shot with an unsettled phase. It is counted in every case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnsettledRule {
@@ -233,7 +233,7 @@ pub enum UnsettledRule {
     Count,
 }
 
-/// `[train.stop]`: success, judged on the free states of training.
+/// Says what success is, judged on the free states of training: `[train.stop]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stop {

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use xyloop::array::Array;
-use xyloop::config::{self, Codec, Geometry, OptimiserKind, Port, Shape, Solver, TaskKind};
-use xyloop_sim::{chips::ChipKind, rig_image::BoardPlan};
+use xyloop_hil_config::{
+    self as config, Codec, Geometry, OptimiserKind, Port, Rig, Shape, Solver, TaskKind,
+    rig_image::{BoardPlan, ChipKind},
+};
 
 use crate::files::*;
 
@@ -28,7 +29,7 @@ fn every_shipped_file_loads_and_survives_a_round_trip() {
     let mut seen = 0;
     for entry in fs::read_dir(hil_config()).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("Cargo.toml") {
             let config = config::load(&path, &[]).unwrap();
             assert_eq!(config::from_resolved(&config.to_toml().unwrap()).unwrap(), config, "{}", path.display());
             assert_eq!(path.file_stem().unwrap().to_str().unwrap(), config.experiment.name);
@@ -61,14 +62,14 @@ fn planes_are_numbered_one_after_the_other_and_make_their_graph() {
     assert_eq!((rig.lattice.geometry, rig.sites()), (Geometry::LocallyConnected, 1323));
     assert_eq!(rig.input_sites(), (0..784).collect::<Vec<_>>());
     assert_eq!(rig.output_sites(), (1313..1323).collect::<Vec<_>>());
-    let graph = Array::new(&rig).unwrap().graph;
+    let graph = rig.array().unwrap().graph;
     assert_eq!((graph.len(), graph.couplings().len()), (1323, 19_044 + 2 * 23 * 22 + 5_290));
     // The defaults are stride 1 and no padding; the same in words makes the same array.
     let spelt = PLANES.replace("window = 6", "window = 6\nstride = 1\npadding = \"valid\"");
     let spelt = spelt.replace("\"sq\"", "\"offsets\"\noffsets = [[1, 0], [0, -1]]");
-    assert_eq!(Array::new(&load(&spelt)).unwrap().wiring_hash(), Array::new(&rig).unwrap().wiring_hash());
+    assert_eq!(load(&spelt).array().unwrap().wiring_hash(), rig.array().unwrap().wiring_hash());
     let same = PLANES.replace("23", "14").replace("window = 6", "window = 5\nstride = 2\npadding = \"same\"");
-    assert_eq!(Array::new(&load(&same)).unwrap().graph.len(), 784 + 196 + 10);
+    assert_eq!(load(&same).array().unwrap().graph.len(), 784 + 196 + 10);
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn the_chips_of_a_board_are_no_part_of_the_wiring() {
     assert_eq!(plain.board.plan(), BoardPlan::default());
     let plan = BoardPlan { adc: ChipKind::Ads131m08, spi_hz: 12_500_000, gap_ns: 0, ..BoardPlan::default() };
     assert_eq!(other.board.plan(), plan);
-    let hash = |rig| Array::new(rig).unwrap().wiring_hash();
+    let hash = |rig: &Rig| rig.array().unwrap().wiring_hash();
     assert_eq!(hash(&plain), hash(&other));
 }
 
@@ -165,5 +166,15 @@ fn ports() {
         ["", "Sim", "ttyUSB0", "tcp://", "tcp://host", "tcp://host:0", "tcp://host:99999", "tcp://:5", "udp://h:1"]
     {
         assert!(text.parse::<Port>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_neighbourhood_has_one_name_in_files_and_in_the_lattice() {
+    for preset in xyloop_lattice::Preset::ALL {
+        let files = Files::new(EXPERIMENT, &RIG.replace("4nsq", preset.name()));
+        let rig = config::load_rig(files.0.path().join("rig.toml"), &[]).unwrap().0;
+        assert_eq!((rig.lattice.geometry.preset(), rig.lattice.geometry.name()), (Some(preset), preset.name()));
+        assert_eq!(rig.array().unwrap().geometry, xyloop_lattice::Geometry::preset(preset, 15, 15));
     }
 }

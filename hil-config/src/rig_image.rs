@@ -3,13 +3,14 @@
 //! Chips are filled in order: couplings, then x and y of each site, on the first DACs; inputs on DACs of their own behind
 //! them; I and Q of each site on the ADCs behind those.
 
-use xyloop_firmware::rig_image::{CHIPS_MAX, ChipKind, Parts, SERIAL_MAX};
-pub use xyloop_firmware::rig_image::{Channel, ImageError, RigImage};
-use xyloop_protocol::units::DacCode;
+use xyloop_firmware::rig_image::{CHIPS_MAX, Parts, SERIAL_MAX};
+pub use xyloop_firmware::rig_image::{Channel, ChipKind, ImageError, RigImage};
+use xyloop_lattice::Graph;
+use xyloop_protocol::{units::DacCode, wiring::Converters};
 
-use crate::plant::{Description, WiringLists};
+use crate::wiring::WiringLists;
 
-/// Which converters a board carries, and how they are reached.
+/// Says which converters a board carries, and how they are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoardPlan {
     /// Drives couplings and bias fields.
@@ -36,7 +37,20 @@ impl Default for BoardPlan {
     }
 }
 
-/// Why a rig has no image.
+/// Holds what an image says of its rig beside the chips.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Sites, couplings, input and output sites.
+    pub graph: &'a Graph,
+    /// Bits and ranges.
+    pub converters: Converters,
+    /// Outputs go safe after this silence, milliseconds.
+    pub deadman_ms: u16,
+    /// Serial number that the board announces; cut to what an image holds.
+    pub serial: &'a str,
+}
+
+/// Says why a rig has no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// More chips than a board can select.
@@ -58,12 +72,12 @@ pub enum PlanError {
     Refused(ImageError),
 }
 
-/// The image for a rig on such a board.
+/// Makes the image of a rig on such a board.
 ///
 /// # Errors
 /// If it needs more chips than a board selects, or a kind of chip cannot do what it is planned for.
-pub fn image(description: &Description, board: &BoardPlan) -> Result<Vec<u8>, PlanError> {
-    let graph = &description.graph;
+pub fn image<'a>(subject: impl Into<Subject<'a>>, board: &BoardPlan) -> Result<Vec<u8>, PlanError> {
+    let Subject { graph, converters: c, deadman_ms, serial } = subject.into();
     let sites = u16::try_from(graph.len()).map_err(|_| PlanError::TooLarge { sites: graph.len() })?;
     let lists = WiringLists::new(graph);
     let (couplings, inputs) = (lists.couplings.len(), lists.inputs.len());
@@ -81,7 +95,6 @@ pub fn image(description: &Description, board: &BoardPlan) -> Result<Vec<u8>, Pl
         channels.extend((0..count).map(place));
         chips.extend(std::iter::repeat_n(kind, needed));
     }
-    let c = description.converters;
     let mid = |bits, count| std::iter::repeat_n(DacCode::mid(bits).0, count);
     let inputs_at_zero = std::iter::repeat_n(0, inputs);
     let safe: Vec<u16> =
@@ -92,8 +105,8 @@ pub fn image(description: &Description, board: &BoardPlan) -> Result<Vec<u8>, Pl
         inputs: &lists.inputs,
         outputs: &lists.outputs,
         converters: c,
-        deadman_ms: description.deadman_ms,
-        serial: &description.serial[..description.serial.floor_char_boundary(SERIAL_MAX)],
+        deadman_ms,
+        serial: &serial[..serial.floor_char_boundary(SERIAL_MAX)],
         spi_hz: board.spi_hz,
         gap_ns: board.gap_ns,
         chips: &chips,

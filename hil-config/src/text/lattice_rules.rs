@@ -1,83 +1,24 @@
-//! Which values a rig file may hold.
+//! Which lattices a rig file may describe: grids with their terminals, layers, planes, and how large they may be.
 
 use xyloop_lattice::GeometryError;
-use xyloop_sim::chips::ChipKind;
 
-use super::report::Issue;
-use super::rig::{Board, Geometry, Lattice, PlaneTable, Rig};
-use super::rules::{Rules, positive};
-use super::typed::show;
+use super::issue::{Issue, show};
+use super::lattice::{Geometry, Lattice, PlaneTable};
+use super::rig_array::geometry;
+use super::rules::Rules;
 
 /// A read-out of all sites, I and Q, must fit the longest message of the wire.
 const SITES_MAX: usize = 16_000;
 /// Beyond this a lattice is a typing error rather than a rig (a dense one of 2 897 sites).
 const COUPLINGS_MAX: usize = 4_194_304;
 
-/// Everything that can be said about a rig by itself.
-pub(super) fn check(rig: &Rig) -> Vec<Issue> {
-    let mut rules = Rules::default();
-    rules.name("name", &rig.name);
-    let converters = &rig.converters;
-    for (path, bits) in [
-        ("converters.coupling_bits", converters.coupling_bits),
-        ("converters.field_bits", converters.field_bits),
-        ("converters.input_bits", converters.input_bits),
-        ("converters.iq_bits", converters.iq_bits),
-    ] {
-        rules.range(path, bits, 2..=16, "bits");
+/// Adds everything that can be said about `[lattice]`.
+pub(super) fn check(lattice: &Lattice, rules: &mut Rules) {
+    match lattice.geometry {
+        Geometry::Layered => layered(lattice, rules),
+        Geometry::LocallyConnected => lcl(lattice, rules),
+        _ => grid(lattice, rules),
     }
-    rules.range("converters.coupling_range", converters.coupling_range, positive(1e6), "(model units)");
-    rules.range("converters.field_range", converters.field_range, positive(1e6), "(model units)");
-    rules.range("timing.tau_us", rig.timing.tau_us, positive(1e6), "µs");
-    rules.range("timing.deadman_ms", rig.timing.deadman_ms, 100..=10_000, "ms (keep-alives come every 50 ms)");
-    if rig.device.serial.baud != 0 {
-        rules.range("device.serial.baud", rig.device.serial.baud, 1_200..=12_000_000, "bits/s, or 0 to leave it alone");
-    }
-    if let Some(serial) = &rig.device.serial_number
-        && !(1..=64).contains(&serial.len())
-    {
-        let length = serial.len();
-        let title = format!("`device.serial_number` has {length} bytes: allowed are 1 to 64");
-        rules.push(
-            Issue::at("device.serial_number", title)
-                .label("1 to 64 bytes")
-                .help("`xyloop device info` shows it between the device's model and its firmware"),
-        );
-    }
-    board(&rig.board, &mut rules);
-    let plant = &rig.plant;
-    rules.seed("plant.seed", plant.seed);
-    rules.range("plant.threads", plant.threads, 0..=1024, "(0 = one per core)");
-    rules.range("plant.replicas", plant.replicas, 1..=4096, "copies of the lattice");
-    rules.range("plant.phase_diffusion_rad2_per_s", plant.phase_diffusion_rad2_per_s, 0.0..=1e9, "rad²/s");
-    rules.range("plant.iq_noise", plant.iq_noise, 0.0..=1.0, "of full scale");
-    match rig.lattice.geometry {
-        Geometry::Layered => layered(&rig.lattice, &mut rules),
-        Geometry::LocallyConnected => lcl(&rig.lattice, &mut rules),
-        _ => grid(&rig.lattice, &mut rules),
-    }
-    rules.issues
-}
-
-fn board(board: &Board, rules: &mut Rules) {
-    for (key, chip, drives) in
-        [("dac", board.dac, true), ("input_dac", board.input_dac, true), ("adc", board.adc, false)]
-    {
-        let kind = chip.kind();
-        if kind.is_dac() != drives {
-            let names = ChipKind::NAMES.iter().filter(|(kind, _)| kind.is_dac() == drives);
-            let allowed = names.map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-            let (is, wants) = if drives { ("an ADC", "a DAC") } else { ("a DAC", "an ADC") };
-            let title = format!("`board.{key}` is \"{}\", {is}: {wants} belongs there", name_of(kind));
-            rules.push(Issue::at(&format!("board.{key}"), title).label(allowed));
-        }
-    }
-    rules.range("board.spi_mhz", board.spi_mhz, 0.1..=50.0, "MHz");
-    rules.range("board.gap_ns", board.gap_ns, 0..=1_000_000, "ns");
-}
-
-fn name_of(kind: ChipKind) -> &'static str {
-    ChipKind::NAMES.iter().find(|(other, _)| *other == kind).map_or("", |(_, name)| name)
 }
 
 /// Keys of `[lattice]` that say nothing about layers or planes: `words` are what the terminals are, and what to give.
@@ -136,15 +77,16 @@ fn lcl(lattice: &Lattice, rules: &mut Rules) {
         return;
     }
     // Sizes are in range; whether the planes fit on each other is the lattice's own judgement.
-    let geometry = crate::array::geometry(lattice);
+    let geometry = geometry(lattice);
     let sites = geometry.sites();
     match geometry.validate() {
         Err(GeometryError::WindowMismatch { plane, side, has, fits, count, size, stride }) => {
             let path = format!("lattice.planes.{plane}.{side}");
             let title = format!("plane {plane} has {has} {side}, its windows have {fits} places on the {count} below");
+            let issue = Issue::at(&path, title);
+            let issue = if fits == 0 { issue.label("no window fits") } else { issue.allowed(format!("{fits} {side}")) };
             rules.push(
-                Issue::at(&path, title)
-                    .label(if fits == 0 { "no window fits".to_owned() } else { format!("{fits} {side}") })
+                issue
                     .also(&format!("lattice.planes.{plane}.window"), format!("window {size}, stride {stride}"))
                     .help("change the plane's size, its window or stride, or write padding = \"same\""),
             );
@@ -285,7 +227,7 @@ fn terminals(lattice: &Lattice, rows: usize, columns: usize, rules: &mut Rules) 
                     inside = false;
                     let allowed = format!("{what}s are 0..={}", count.saturating_sub(1));
                     let title = format!("{what} {value} of {kind} [{row}, {column}]: {allowed}");
-                    let issue = Issue::at(&format!("{path}.{axis}"), title).label(allowed);
+                    let issue = Issue::at(&format!("{path}.{axis}"), title).allowed(allowed);
                     rules.push(issue.help(format!("the lattice is {rows} rows by {columns} columns, counted from 0")));
                 }
             }
