@@ -10,6 +10,7 @@
 //! | [`checkup`] | what is wrong with a device or the way to it, and what both can do |
 //! | [`train`] | Equilibrium Propagation: shots, gradient, optimiser, evaluation |
 //! | [`folder`] | the run folder: what a run leaves on disk |
+//! | [`error`] | of which kind an error is, and what is to be done about it |
 #![forbid(unsafe_code)]
 
 pub mod array;
@@ -17,6 +18,7 @@ pub mod calibration;
 pub mod checkup;
 pub mod config;
 pub mod device;
+pub mod error;
 pub mod folder;
 pub mod task;
 pub mod train;
