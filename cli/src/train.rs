@@ -7,7 +7,7 @@ use xyloop::{
     array::Array,
     calibration::Codes,
     config::{self, Config, ReadWhat},
-    device::{Client, StopFlag, Way},
+    device::{Client, Route, StopFlag},
     folder::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
@@ -110,8 +110,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 /// Connects to the rig's device, refusing any other.
 pub async fn connect(config: &Config, array: &Array, place: &Place) -> anyhow::Result<Client> {
     let rig = &config.rig;
-    let way = place.around(Way::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?)?;
-    let mut client = Client::connect(way, array.wanted(rig)).await?;
+    let route = place.tapped(Route::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?)?;
+    let mut client = Client::connect(route, array.wanted(rig)).await?;
     client.use_codec(config.experiment.link.codec.into())?;
     client.take_over().await?;
     Ok(client)

@@ -25,11 +25,11 @@ pub struct Unwell {
 
 /// `true` if nothing failed; what did is an error.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let Known { rig, way, port, baud } = arguments.whom.known()?;
+    let Known { rig, route, port, baud } = arguments.whom.known()?;
     let rig =
         rig.map(|(rig, file, array)| RigFile { wanted: array.wanted(&rig), deadman_ms: rig.timing.deadman_ms, file });
     let subject = Subject { port: &port, baud, rig, system: System::default() };
-    let examination = checkup::examine(way, &subject).await;
+    let examination = checkup::examine(route, &subject).await;
     if arguments.json {
         println!("{}", serde_json::to_string(&examination).context("the report cannot be written as JSON")?);
     } else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use xyloop::{
     array::Array,
     config::{self, Port, Rig},
-    device::Way,
+    device::Route,
 };
 
 use crate::options::{Place, Settings, overrides};
@@ -22,10 +22,10 @@ pub struct Whom {
     settings: Settings,
 }
 
-/// Holds the way to a device, and its rig if a file was given: settings, where they were read from, what they describe.
+/// Holds the route to a device, and its rig if a file was given: settings, where they were read from, what they describe.
 pub struct Known {
     pub rig: Option<(Rig, PathBuf, Array)>,
-    pub way: Way,
+    pub route: Route,
     pub port: Port,
     /// Rate of a serial line, bits per second.
     pub baud: u32,
@@ -47,7 +47,7 @@ impl Whom {
             Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(array.description(rig))),
             None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud, None),
         };
-        let way = place.around(Way::new(&port, baud, embedded)?)?;
-        Ok(Known { rig, way, port, baud })
+        let route = place.tapped(Route::new(&port, baud, embedded)?)?;
+        Ok(Known { rig, route, port, baud })
     }
 }

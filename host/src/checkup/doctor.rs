@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Port,
-    device::{Client, DeviceError, Wanted, Way},
+    device::{Client, DeviceError, Route, Wanted},
 };
 
 /// Round trips made to judge the line.
@@ -49,14 +49,14 @@ pub struct RigFile {
     pub deadman_ms: u32,
 }
 
-/// Looks at everything that can be looked at. `way` is the one that [`Subject::port`] names.
-pub async fn examine(way: Way, subject: &Subject<'_>) -> Examination {
-    let place = way.place().to_owned();
+/// Looks at everything that can be looked at. `route` is the one that [`Subject::port`] names.
+pub async fn examine(route: Route, subject: &Subject<'_>) -> Examination {
+    let place = route.place().to_owned();
     let mut examination = Examination { place, checks: Vec::new(), not_examined: Vec::new() };
     let of_port = port_findings(&subject.system, subject.port, subject.baud);
     let hash = subject.rig.as_ref().map_or(0, |rig| rig.wanted.wiring_hash);
     let started = Instant::now();
-    match Client::connect_any(way, hash).await {
+    match Client::connect_any(route, hash).await {
         Ok(mut client) => {
             let took_ms = started.elapsed().as_secs_f64() * 1e3;
             examination.checks.extend(of_port);

@@ -7,24 +7,24 @@
 //! | `judge` | identity, limits, state, link and clock, judged from what the device said |
 //! | `trips` | small round trips: their percentiles, and what they say of the device's clock |
 //! | `doctor` | all of it in order |
-//! | `bench` | figures: round trips, codes to the device |
-//! | `shots` | figures of shots |
+//! | `throughput` | figures: round trips, codes to the device |
+//! | `shot_rate` | figures of shots |
 
-mod bench;
 mod contact;
 mod doctor;
 mod judge;
 mod port;
-mod shots;
+mod shot_rate;
+mod throughput;
 mod trips;
 
 use serde::Serialize;
 
-pub use bench::{BenchOptions, BenchReport, Stage, StageFigures, measure};
 pub use contact::port_findings;
 pub use doctor::{RigFile, Subject, examine};
 pub use port::System;
-pub use shots::ShotFigures;
+pub use shot_rate::ShotFigures;
+pub use throughput::{Measured, StagingFigures, ThroughputOptions, ThroughputReport, measure};
 pub use trips::{Quantiles, percentile};
 
 /// What a check came to.

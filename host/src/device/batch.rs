@@ -9,8 +9,8 @@ use xyloop_protocol::{
 
 use super::{
     Client, DeviceError, LinkFigures,
+    pending_batch::{Verdict, Words},
     session::{Trouble, Unasked, decode},
-    work::{Verdict, Words},
 };
 
 /// One shot to run.
@@ -127,7 +127,7 @@ impl Client {
             if self.session.went_safe {
                 continue;
             }
-            let Some(work) = self.work.as_ref().filter(|work| !work.is_over()) else { return Ok(None) };
+            let Some(work) = self.pending.as_ref().filter(|work| !work.is_over()) else { return Ok(None) };
             if !work.is_running() {
                 let what = "the device has no slot for a shot: it offers none, or nothing was retired".into();
                 return Err(DeviceError::Protocol { what }.into());
@@ -146,7 +146,7 @@ impl Client {
 
     /// What the equilibria of a message complete, if they are what is due.
     async fn sort(&mut self, bytes: &[u8]) -> Result<Option<ShotResult>, Trouble> {
-        let (Some(work), Report::Equilibria(equilibria)) = (self.work.as_mut(), decode(bytes)?.report) else {
+        let (Some(work), Report::Equilibria(equilibria)) = (self.pending.as_mut(), decode(bytes)?.report) else {
             return Ok(None);
         };
         match work.take(&equilibria, self.resumed)? {
@@ -172,7 +172,7 @@ impl Client {
     /// Sends waiting shots as far as the device has slots for them.
     async fn upload(&mut self) -> Result<(), Trouble> {
         let slots = self.slots();
-        let Some(work) = &mut self.work else { return Ok(()) };
+        let Some(work) = &mut self.pending else { return Ok(()) };
         // As many as leave without waiting: who waits here takes no results, and a device that cannot send takes no shots.
         while let Some(order) = work.next_order(slots) {
             if work.is_running() && !self.session.takes_more() {

@@ -1,7 +1,7 @@
 //! What a host asks of a device: who and how it is, to run batches of shots ([`Batch`]). Holding a generation is in
 //! `commit`, sums are in `contrast`.
 //!
-//! The client knows what is to be in force on the device and which shots are under way; from that `recovery` brings a
+//! The client knows what is to be in force on the device and which shots are under route; from that `recovery` brings a
 //! device there again when the connection was lost.
 
 use std::time::Duration;
@@ -15,12 +15,12 @@ use xyloop_protocol::{
 };
 
 use super::{
-    Batch, DeviceError, LinkFigures, ShotOrder, StopFlag, Way,
-    commit::Target,
+    Batch, DeviceError, LinkFigures, Route, ShotOrder, StopFlag,
     connection::{Connection, Judge, Peer, fresh_number},
+    generations::Target,
+    pending_batch::PendingBatch,
     recovery::FIRST_PAUSE,
     session::{Session, Trouble},
-    work::Work,
 };
 
 /// How long a farewell may take.
@@ -99,7 +99,7 @@ pub struct Wanted {
 
 /// A connected device.
 pub struct Client {
-    pub(super) way: Way,
+    pub(super) route: Route,
     pub(super) wanted: Option<Wanted>,
     pub(super) session: Session,
     pub(super) identity: Identity,
@@ -114,7 +114,7 @@ pub struct Client {
     pub(super) untouched: bool,
     /// How codes, read-outs and sums travel.
     pub(super) codec: Codec,
-    pub(super) work: Option<Work>,
+    pub(super) pending: Option<PendingBatch>,
     /// The last shot whose result was handed out.
     pub(super) delivered_through: ShotId,
     /// The last shot the device may forget.
@@ -130,8 +130,8 @@ impl Client {
     ///
     /// # Errors
     /// [`DeviceError`], naming both sides.
-    pub async fn connect(way: Way, wanted: Wanted) -> Result<Self, DeviceError> {
-        let (hash, place, asked) = (wanted.wiring_hash, way.place().to_owned(), wanted.clone());
+    pub async fn connect(route: Route, wanted: Wanted) -> Result<Self, DeviceError> {
+        let (hash, place, asked) = (wanted.wiring_hash, route.place().to_owned(), wanted.clone());
         let judge = move || -> Judge {
             let (place, wanted) = (place.clone(), asked.clone());
             Box::new(move |peer| match &wanted.serial_number {
@@ -140,7 +140,7 @@ impl Client {
                 _ => Ok(()),
             })
         };
-        let mut client = Self::meet(way, hash, judge).await?;
+        let mut client = Self::meet(route, hash, judge).await?;
         client.wanted = Some(wanted);
         Ok(client)
     }
@@ -149,14 +149,14 @@ impl Client {
     ///
     /// # Errors
     /// [`DeviceError`] if it is no device or of another version.
-    pub async fn connect_any(way: Way, wiring_hash: u64) -> Result<Self, DeviceError> {
-        Self::meet(way, wiring_hash, || Box::new(|_| Ok(()))).await
+    pub async fn connect_any(route: Route, wiring_hash: u64) -> Result<Self, DeviceError> {
+        Self::meet(route, wiring_hash, || Box::new(|_| Ok(()))).await
     }
 
-    async fn meet(way: Way, wiring_hash: u64, judge: impl Fn() -> Judge) -> Result<Self, DeviceError> {
+    async fn meet(route: Route, wiring_hash: u64, judge: impl Fn() -> Judge) -> Result<Self, DeviceError> {
         let started = Instant::now();
         let (session, identity) = loop {
-            match Self::first_words(&way, wiring_hash, judge()).await {
+            match Self::first_words(&route, wiring_hash, judge()).await {
                 // A line that was cut in the middle of it, or a device that has not noticed yet that its last host left.
                 Err(DeviceError::Lost { .. } | DeviceError::TurnedAway { .. }) if started.elapsed() < FIRST_CONTACT => {
                     tokio::time::sleep(FIRST_PAUSE).await;
@@ -165,7 +165,7 @@ impl Client {
             }
         };
         Ok(Self {
-            way,
+            route,
             wanted: None,
             session,
             identity,
@@ -175,7 +175,7 @@ impl Client {
             held: None,
             untouched: false,
             codec: Codec::Words,
-            work: None,
+            pending: None,
             delivered_through: 0,
             retired_through: 0,
             resumed: false,
@@ -183,20 +183,20 @@ impl Client {
         })
     }
 
-    async fn first_words(way: &Way, wiring_hash: u64, judge: Judge) -> Result<(Session, Identity), DeviceError> {
-        let transport = way.open().await?;
+    async fn first_words(route: &Route, wiring_hash: u64, judge: Judge) -> Result<(Session, Identity), DeviceError> {
+        let transport = route.open().await?;
         let connection = Connection::open(transport, wiring_hash, judge).await.map_err(|refused| refused.error)?;
-        let mut session = Session::new(connection, way.place().to_owned());
+        let mut session = Session::new(connection, route.place().to_owned());
         match session.ask("identify", Command::Identify, Identity::of).await {
             Ok(identity) => Ok((session, identity)),
             Err(trouble) => Err(hopeless(&session, trouble)),
         }
     }
 
-    /// From now on a lost connection is made again and what was under way goes on, until this asks for a stop: then
+    /// From now on a lost connection is made again and what was under route goes on, until this asks for a stop: then
     /// whatever waits ends with [`DeviceError::Interrupted`].
     pub fn reconnect_until(&mut self, stop: StopFlag) {
-        self.session.watch.stop = Some(stop);
+        self.session.liveness.stop = Some(stop);
     }
 
     /// From now on codes, read-outs and sums travel like this. What is measured does not depend on it.
@@ -216,14 +216,14 @@ impl Client {
         &self.identity
     }
 
-    /// What the user called the way to it.
+    /// What the user called the route to it.
     pub fn place(&self) -> &str {
-        self.way.place()
+        self.route.place()
     }
 
     /// The faults that were put on the line on purpose, to the device and to the host, if any were asked for.
     pub fn faults(&self) -> Option<[FaultCounts; 2]> {
-        self.way.faults()
+        self.route.faults()
     }
 
     /// The link's figures over all connections, as of a moment ago.
@@ -298,18 +298,18 @@ impl Client {
         }
     }
 
-    /// The device drops its shots and forgets all results; afterwards nothing of them is under way any more.
+    /// The device drops its shots and forgets all results; afterwards nothing of them is under route any more.
     pub(super) async fn drop_everything(&mut self) -> Result<(), Trouble> {
         // Answers to what was sent before may still come; nobody waits for them.
         self.session.forget();
         let aborted = match self.session.order("abort", Command::Abort).await {
-            // A device with a fault has nothing under way.
+            // A device with a fault has nothing under route.
             Err(Trouble::Other(refused @ DeviceError::Refused { .. })) => Err(refused.into()),
             aborted => Ok(aborted?),
         };
         // Nobody is left who could retire them: without this they would be offered to us.
         self.session.send(Command::Retire(ShotId::MAX)).await?;
-        // Answers come in order: after this one nothing of the past is under way.
+        // Answers come in order: after this one nothing of the past is under route.
         self.generation = self.ask_status().await?.generation;
         self.session.forget();
         aborted
@@ -317,7 +317,7 @@ impl Client {
 
     /// An order that was sent ahead was refused: what was sent behind it is dropped, and the device is as it was before.
     pub(super) async fn drop_what_was_ahead(&mut self) {
-        self.work = None;
+        self.pending = None;
         // Some of the codes may have been staged.
         self.held = None;
         let dropped = match self.drop_everything().await {
@@ -349,7 +349,7 @@ impl Client {
         }
         self.check_retired()?;
         let plan = Plan { run: self.run, codec: self.codec, ..plan };
-        self.work = Some(Work::new(plan, shots, &self.identity.limits));
+        self.pending = Some(PendingBatch::new(plan, shots, &self.identity.limits));
         self.session.late_is_over();
         let ordered = self.session.order_ahead("plan", Command::Plan(plan)).await;
         if let Err(trouble) = ordered {
@@ -361,7 +361,7 @@ impl Client {
 
     /// Results that wait on the device would be forgotten by what counts its slots.
     pub(super) fn check_retired(&self) -> Result<(), DeviceError> {
-        let through = self.work.as_ref().and_then(Work::unretired);
+        let through = self.pending.as_ref().and_then(PendingBatch::unretired);
         through.map_or(Ok(()), |through| Err(DeviceError::NotRetired { through }))
     }
 
@@ -373,7 +373,7 @@ impl Client {
         // What was not handed out is not safe with anybody.
         let through = through.min(self.delivered_through);
         self.retired_through = self.retired_through.max(through);
-        if let Some(work) = &mut self.work {
+        if let Some(work) = &mut self.pending {
             work.retire(through);
         }
         match self.session.send(Command::Retire(through)).await {
@@ -388,7 +388,7 @@ impl Client {
     /// # Errors
     /// If the device is lost for good; [`DeviceError::Interrupted`].
     pub async fn abort(&mut self) -> Result<(), DeviceError> {
-        self.work = None;
+        self.pending = None;
         match self.drop_everything().await {
             Ok(()) => Ok(()),
             Err(trouble) => self.overcome(trouble).await,
@@ -403,7 +403,7 @@ impl Client {
     /// Makes the outputs safe, waits until everything sent has arrived, and leaves. A device that cannot be reached is
     /// not waited for: its outputs are safe by themselves.
     pub async fn close(mut self) {
-        self.session.watch.stop = None;
+        self.session.liveness.stop = None;
         let farewell = async {
             if self.session.is_heard() && self.make_safe().await.is_ok() {
                 self.session.close().await;

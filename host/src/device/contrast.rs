@@ -2,7 +2,7 @@
 
 use xyloop_protocol::message::Report;
 
-use super::{Client, DeviceError, decode, session::Trouble, work::Work};
+use super::{Client, DeviceError, decode, pending_batch::PendingBatch, session::Trouble};
 
 /// Contrast sums of the shots since the plan, model units (radians are in the cosines).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,7 +59,8 @@ impl Client {
             sums.values.extend(values);
         }
         self.session.late_is_over();
-        let (have, want) = (u64::from(sums.shots) + u64::from(sums.left_out), self.work.as_ref().map_or(0, Work::len));
+        let (have, want) =
+            (u64::from(sums.shots) + u64::from(sums.left_out), self.pending.as_ref().map_or(0, PendingBatch::len));
         if have != want as u64 {
             return Err(protocol(format!("its sums are over {have} shots, the batch has {want}")));
         }

@@ -81,7 +81,7 @@ pub(super) fn pieces_of_words(codes: &[DacCode], unchanged: Option<&[DacCode]>, 
             first: first as u32,
             count: piece.len() as u32,
             base: None,
-            bytes: super::commit::bytes_of(piece),
+            bytes: super::generations::bytes_of(piece),
         })
         .collect()
 }

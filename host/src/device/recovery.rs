@@ -14,11 +14,11 @@ use xyloop_protocol::message::{Command, State};
 use super::{
     Client, DeviceError, Transport,
     client::{hopeless, other_serial, other_wiring},
-    commit::Target,
     connection::{Cause, Connection, End, Judge, NotOpened},
     error::boot_in_words,
+    generations::Target,
+    pending_batch::PendingBatch,
     session::Trouble,
-    work::Work,
 };
 
 /// Pause before the second attempt; doubles from there.
@@ -53,7 +53,7 @@ impl Client {
         if self.session.spoiled && matches!(trouble, Trouble::Other(_)) {
             self.drop_what_was_ahead().await;
         }
-        match (trouble, &self.session.watch.stop) {
+        match (trouble, &self.session.liveness.stop) {
             (Trouble::Lost(_), Some(stop)) if stop.is_set() => Err(DeviceError::Interrupted),
             (Trouble::Lost(end), Some(_)) => self.recover(end).await,
             (trouble, _) => Err(hopeless(&self.session, trouble)),
@@ -61,9 +61,9 @@ impl Client {
     }
 
     async fn recover(&mut self, end: End) -> Result<(), DeviceError> {
-        let stop = self.session.watch.stop.clone().unwrap_or_default();
+        let stop = self.session.liveness.stop.clone().unwrap_or_default();
         let (lost, boot_id) = (Instant::now(), self.identity.boot_id);
-        let sent = self.work.as_ref().map_or(0, Work::sent);
+        let sent = self.pending.as_ref().map_or(0, PendingBatch::sent);
         let mut line = self.failed(end);
         tracing::warn!(
             "lost {}: {}. Outputs go safe by themselves; trying to reconnect (Ctrl-C stops)",
@@ -90,7 +90,7 @@ impl Client {
                         let by = boot_in_words(self.identity.boot_cause, &self.identity.boot_note);
                         format!("it was restarted ({by})")
                     };
-                    let again = sent - self.work.as_ref().map_or(0, Work::sent).min(sent);
+                    let again = sent - self.pending.as_ref().map_or(0, PendingBatch::sent).min(sent);
                     tracing::warn!(
                         "{} is back after {after:.1} s: {boot}, {in_force}, {again} shots run again",
                         self.place()
@@ -124,7 +124,7 @@ impl Client {
     async fn attempt(&mut self, transport: Option<Transport>, forgotten: bool) -> Attempt {
         let opened = match transport {
             Some(transport) => Ok(transport),
-            None => self.way.open().await,
+            None => self.route.open().await,
         };
         let opened = match opened {
             Ok(transport) => {
@@ -193,8 +193,8 @@ impl Client {
         // From here on this is the device whose restart would be another one.
         self.identity = identity;
         let (last, count) = (status.last_shot, usize::from(status.shots_unretired));
-        let sums = self.work.as_ref().is_some_and(|work| work.sums() && work.is_begun());
-        let ours = self.work.as_ref().map_or(last == 0, |work| work.is_ours(last, count, self.retired_through));
+        let sums = self.pending.as_ref().is_some_and(|work| work.sums() && work.is_begun());
+        let ours = self.pending.as_ref().map_or(last == 0, |work| work.is_ours(last, count, self.retired_through));
         let resumes = same_codes && ours && !sums;
         if !resumes {
             self.drop_everything().await?;
@@ -219,7 +219,7 @@ impl Client {
             }
         };
         self.resumed = resumes;
-        if let Some(work) = &mut self.work {
+        if let Some(work) = &mut self.pending {
             if resumes { work.resume(last, self.retired_through) } else { work.restart() }
         }
         self.plan_again().await?;
@@ -233,7 +233,7 @@ impl Client {
         (self.held, self.untouched) = (None, false);
         self.session.went_safe = false;
         self.put_in_force().await?;
-        if let Some(work) = &mut self.work {
+        if let Some(work) = &mut self.pending {
             work.restart();
         }
         self.plan_again().await
@@ -241,7 +241,12 @@ impl Client {
 
     /// The plan once more, for the shots that are to be sent now.
     async fn plan_again(&mut self) -> Result<(), Trouble> {
-        match self.work.as_ref().filter(|work| !work.is_delivered() || work.sums()).map(|work: &Work| work.plan) {
+        match self
+            .pending
+            .as_ref()
+            .filter(|work| !work.is_delivered() || work.sums())
+            .map(|work: &PendingBatch| work.plan)
+        {
             Some(plan) => self.session.order("plan", Command::Plan(plan)).await,
             None => Ok(()),
         }

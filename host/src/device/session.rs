@@ -12,7 +12,7 @@ use xyloop_protocol::message::{
 use super::{
     DeviceError, LinkFigures,
     connection::{Cause, Connection, End},
-    watch::Watch,
+    liveness::Liveness,
 };
 
 /// Longest wait for an answer, in time in which the device is heard.
@@ -65,7 +65,7 @@ pub(super) struct Session {
     pub went_safe: bool,
     /// The device has said something in this session: it was the session in force.
     pub answered: bool,
-    pub watch: Watch,
+    pub liveness: Liveness,
     /// Of the connections before this one.
     earlier: LinkFigures,
 }
@@ -73,7 +73,7 @@ pub(super) struct Session {
 impl Session {
     pub fn new(connection: Connection, place: String) -> Self {
         Self {
-            watch: Watch::new(place.clone()),
+            liveness: Liveness::new(place.clone()),
             connection,
             place,
             tag: 0,
@@ -95,7 +95,7 @@ impl Session {
         self.came.clear();
         self.forget();
         (self.went_safe, self.answered) = (false, false);
-        self.watch.renew();
+        self.liveness.renew();
     }
 
     /// The link's figures over all connections, as of a moment ago.
@@ -105,7 +105,7 @@ impl Session {
 
     /// Whether the connection is up and the device was heard just now.
     pub fn is_heard(&self) -> bool {
-        !self.connection.outgoing.is_closed() && !self.watch.is_quiet(&self.connection.gauge)
+        !self.connection.outgoing.is_closed() && !self.liveness.is_quiet(&self.connection.gauge)
     }
 
     /// Forgets what came and was not awaited, and awaits no answer any more.
@@ -143,7 +143,7 @@ impl Session {
         let length = message::encode(&request, &mut buffer).ok_or_else(too_long)?.len();
         buffer.truncate(length);
         let Connection { outgoing, gauge, .. } = &self.connection;
-        match self.watch.over(gauge, outgoing.send(buffer), None).await? {
+        match self.liveness.over(gauge, outgoing.send(buffer), None).await? {
             Ok(()) => Ok(self.tag),
             Err(_) => Err(self.lost().await),
         }
@@ -319,7 +319,7 @@ impl Session {
             return Ok(bytes);
         }
         let Connection { incoming, gauge, .. } = &mut self.connection;
-        match self.watch.over(gauge, incoming.recv(), Some((asked, wait))).await? {
+        match self.liveness.over(gauge, incoming.recv(), Some((asked, wait))).await? {
             Some(together) => {
                 self.answered = true;
                 self.came.extend(together);

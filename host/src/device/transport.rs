@@ -1,5 +1,5 @@
 //! A stream of bytes to and from a device: the line itself, without any idea of what travels. Nothing else in the host
-//! knows the kinds apart; how a line is opened, and opened again, is said by a [`Way`](super::Way).
+//! knows the kinds apart; how a line is opened, and opened again, is said by a [`Route`](super::Route).
 
 use std::{
     io,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
-use xyloop::device::{Client, StopFlag, Wanted, Way};
+use xyloop::device::{Client, Route, StopFlag, Wanted};
 use xyloop_protocol::{
     adversary::Faults,
     link::Role,
@@ -186,8 +186,8 @@ impl Bench {
         self.on_cable(|cable| cable.play(sender, bytes));
     }
 
-    pub fn way(&self) -> Way {
-        Way::through(self.clone(), PLACE)
+    pub fn route(&self) -> Route {
+        Route::through(self.clone(), PLACE)
     }
 
     pub fn wanted(&self) -> Wanted {
@@ -196,7 +196,7 @@ impl Bench {
 
     /// Connected and taken over, to reconnect until the flag is set.
     pub async fn client(&self) -> (Client, StopFlag) {
-        let mut client = Client::connect(self.way(), self.wanted()).await.unwrap();
+        let mut client = Client::connect(self.route(), self.wanted()).await.unwrap();
         let stop = StopFlag::default();
         client.reconnect_until(stop.clone());
         client.take_over().await.unwrap();

@@ -12,7 +12,7 @@ use xyloop_protocol::{
     wiring::Converters,
 };
 
-use super::bench::{BenchOptions, neutral_codes, share};
+use super::throughput::{ThroughputOptions, neutral_codes, share};
 use crate::{
     calibration::Calibration,
     device::{Client, DeviceError, ShotOrder, ShotResult},
@@ -50,7 +50,7 @@ pub struct ShotFigures {
 /// are left as they are.
 pub(super) async fn run_shots(
     client: &mut Client,
-    options: &BenchOptions,
+    options: &ThroughputOptions,
     converters: Converters,
     round_trip_us: u64,
 ) -> Result<ShotFigures, DeviceError> {

@@ -30,7 +30,7 @@ pub(super) enum Verdict {
 }
 
 /// A batch under way.
-pub(super) struct Work {
+pub(super) struct PendingBatch {
     pub plan: Plan,
     orders: Vec<ShotOrder>,
     origins: Vec<Origin>,
@@ -49,7 +49,7 @@ pub(super) struct Work {
     held: VecDeque<ShotId>,
 }
 
-impl Work {
+impl PendingBatch {
     /// Nothing sent yet. The ids must ascend. `limits` says how many sites are read.
     pub fn new(plan: Plan, orders: Vec<ShotOrder>, limits: &Limits) -> Self {
         let of_plan = PlanOrigin::new(&plan);
@@ -274,9 +274,9 @@ mod tests {
     }
 
     /// Shots 11 to 14, all of them sent.
-    fn work(read_out: ReadOut) -> Work {
+    fn work(read_out: ReadOut) -> PendingBatch {
         let limits = Limits { sites: 1, outputs: 1, ..Limits::default() };
-        let mut work = Work::new(plan(read_out), (11..=14).map(order).collect(), &limits);
+        let mut work = PendingBatch::new(plan(read_out), (11..=14).map(order).collect(), &limits);
         while work.next_order(99).is_some() {
             work.mark_sent();
         }
@@ -296,7 +296,7 @@ mod tests {
     }
 
     /// Gives it both equilibria of a shot; what the last one was.
-    fn run(work: &mut Work, id: ShotId, resumed: bool) -> Result<Verdict, DeviceError> {
+    fn run(work: &mut PendingBatch, id: ShotId, resumed: bool) -> Result<Verdict, DeviceError> {
         let of_plan = |segment| Equilibria { origin: origin(&work.plan, &order(id)), ..equilibrium(id, segment) };
         let (free, release) = (of_plan(1), of_plan(2));
         work.take(&free, resumed)?;

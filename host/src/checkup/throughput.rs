@@ -14,7 +14,7 @@ use xyloop_protocol::{
 
 use super::{
     Quantiles,
-    shots::{ShotFigures, run_shots},
+    shot_rate::{ShotFigures, run_shots},
     trips::Trips,
 };
 use crate::{
@@ -28,7 +28,7 @@ const BITS_A_BYTE: f64 = 10.0;
 const CODES_MAX: usize = 1 << 24;
 /// What is measured, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub struct BenchOptions {
+pub struct ThroughputOptions {
     /// Round trips.
     pub round_trips: usize,
     /// How often all codes are staged.
@@ -47,7 +47,7 @@ pub struct BenchOptions {
 
 /// What is measured next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Measured {
     /// Small round trips.
     RoundTrips,
     /// Codes to the device.
@@ -58,11 +58,11 @@ pub enum Stage {
 
 /// Everything that was measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct BenchReport {
+pub struct ThroughputReport {
     /// Small round trips.
     pub round_trips: Quantiles,
     /// Codes to the device.
-    pub staging: StageFigures,
+    pub staging: StagingFigures,
     /// Shots, if they were asked for.
     pub shots: Option<ShotFigures>,
     /// Frames resent from here and from the device, damaged here and there, meanwhile.
@@ -73,7 +73,7 @@ pub struct BenchReport {
 
 /// How fast codes went to the device.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct StageFigures {
+pub struct StagingFigures {
     /// How often all codes were staged.
     pub generations: usize,
     /// Codes of one generation.
@@ -95,19 +95,19 @@ pub struct StageFigures {
 /// If the device refuses something, holds shots of another host, or is lost.
 pub async fn measure(
     client: &mut Client,
-    options: &BenchOptions,
-    mut says: impl FnMut(Stage),
-) -> Result<BenchReport, DeviceError> {
+    options: &ThroughputOptions,
+    mut says: impl FnMut(Measured),
+) -> Result<ThroughputReport, DeviceError> {
     let before = client.status().await?;
     refuse(client, options, &before)?;
     let figures = client.figures();
-    says(Stage::RoundTrips);
+    says(Measured::RoundTrips);
     let trips = Trips::take(client, Instant::now(), options.round_trips, options.longest / 5).await?;
-    says(Stage::Staging);
+    says(Measured::Staging);
     let staging = stage_often(client, options, before.generation).await?;
     let shots = match options.converters {
         Some(converters) if options.shots > 0 => {
-            says(Stage::Shots);
+            says(Measured::Shots);
             let ran = run_shots(client, options, converters, trips.quantiles().p50_us).await;
             if ran.is_err() {
                 // What is left of them would stand in the next host's way.
@@ -121,7 +121,7 @@ pub async fn measure(
         _ => None,
     };
     let (after, now) = (client.status().await?, client.figures());
-    Ok(BenchReport {
+    Ok(ThroughputReport {
         round_trips: trips.quantiles(),
         staging,
         shots,
@@ -131,7 +131,7 @@ pub async fn measure(
 }
 
 /// A device that is not free, or says what cannot be, is left alone.
-fn refuse(client: &Client, options: &BenchOptions, status: &Status) -> Result<(), DeviceError> {
+fn refuse(client: &Client, options: &ThroughputOptions, status: &Status) -> Result<(), DeviceError> {
     if matches!(status.state, State::Faulted(_)) {
         return Err(DeviceError::Fault(status.state));
     }
@@ -149,9 +149,9 @@ fn refuse(client: &Client, options: &BenchOptions, status: &Status) -> Result<()
 
 async fn stage_often(
     client: &mut Client,
-    options: &BenchOptions,
+    options: &ThroughputOptions,
     in_force: Generation,
-) -> Result<StageFigures, DeviceError> {
+) -> Result<StagingFigures, DeviceError> {
     let limits = client.identity().limits;
     let codes = neutral_codes(&limits, options.converters);
     let count = codes.couplings.len() + codes.fields.len();
@@ -163,7 +163,7 @@ async fn stage_often(
     }
     let seconds = started.elapsed().as_secs_f64();
     let sent = client.figures().bytes.1.saturating_sub(bytes);
-    Ok(StageFigures {
+    Ok(StagingFigures {
         generations,
         codes: count,
         seconds,

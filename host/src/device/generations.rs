@@ -33,7 +33,7 @@ impl Client {
         crc.update(&bytes_of(&codes.couplings));
         crc.update(&bytes_of(&codes.fields));
         let generation = Generation { number: self.generation.number.wrapping_add(1).max(1), crc: crc.finish() };
-        self.work = None;
+        self.pending = None;
         self.target = Some(Target { generation, codes: codes.clone() });
         if let Err(trouble) = self.order_target().await {
             // Ends with the target in force.

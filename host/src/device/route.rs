@@ -1,4 +1,4 @@
-//! The way to a device, to be gone again and again: in this process, over a serial port or pty, over TCP, or whatever an
+//! The route to a device, to be gone again and again: in this process, over a serial port or pty, over TCP, or whatever an
 //! [`Opener`] opens.
 
 use std::{
@@ -17,7 +17,7 @@ use xyloop_sim::{Description, Embedded, serve::Recorder};
 
 use super::{
     DeviceError, Transport,
-    around::Around,
+    line_tap::LineTap,
     transport::{EmbeddedDevice, InProcess, Stream},
 };
 use crate::config::Port;
@@ -34,11 +34,11 @@ pub trait Opener: Send + Sync {
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Transport, DeviceError>> + Send + '_>>;
 }
 
-/// The way to a device.
-pub struct Way {
+/// The route to a device.
+pub struct Route {
     place: String,
     kind: Kind,
-    around: Option<Around>,
+    tap: Option<LineTap>,
 }
 
 enum Kind {
@@ -48,9 +48,9 @@ enum Kind {
     Other(Box<dyn Opener>),
 }
 
-impl Way {
-    /// The way to a port; `baud` is the rate of a serial one, bits per second (0 leaves it alone). `embedded` is what is
-    /// simulated where the port is `sim`: that device starts here and lives as long as the way, not as a line to it.
+impl Route {
+    /// The route to a port; `baud` is the rate of a serial one, bits per second (0 leaves it alone). `embedded` is what is
+    /// simulated where the port is `sim`: that device starts here and lives as long as the route, not as a line on it.
     ///
     /// # Errors
     /// If the embedded device does not start, or nothing says what it is.
@@ -60,29 +60,29 @@ impl Way {
             Port::Tcp(address) => Kind::Tcp(address.clone()),
             Port::Serial(path) => Kind::Serial { path: path.clone(), baud },
         };
-        Ok(Self { place: port.to_string(), kind, around: None })
+        Ok(Self { place: port.to_string(), kind, tap: None })
     }
 
-    /// The way to a device that runs in this process already; it lives as long as the way.
+    /// The route to a device that runs in this process already; it lives as long as the route.
     pub fn embedded(device: Embedded, place: impl Into<String>) -> Self {
-        Self { place: place.into(), kind: Kind::Embedded(EmbeddedDevice::of(device)), around: None }
+        Self { place: place.into(), kind: Kind::Embedded(EmbeddedDevice::of(device)), tap: None }
     }
 
-    /// Whatever way an opener knows; `place` names it in messages.
+    /// Whatever route an opener knows; `place` names it in messages.
     pub fn through(opener: impl Opener + 'static, place: impl Into<String>) -> Self {
-        Self { place: place.into(), kind: Kind::Other(Box::new(opener)), around: None }
+        Self { place: place.into(), kind: Kind::Other(Box::new(opener)), tap: None }
     }
 
     /// Puts faults on every line that is opened from now on, and records what the host sees of them.
     #[must_use]
     pub fn with(mut self, faults: &Faults, recorder: Option<Recorder>) -> Self {
-        self.around = Some(Around::new(faults, recorder));
+        self.tap = Some(LineTap::new(faults, recorder));
         self
     }
 
     /// The faults that were put on the line so far, to the device and to the host; `None` if none were asked for.
     pub fn faults(&self) -> Option<[FaultCounts; 2]> {
-        self.around.as_ref().map(Around::counts)
+        self.tap.as_ref().map(LineTap::counts)
     }
 
     /// What the user called it.
@@ -118,8 +118,8 @@ impl Way {
             }
             Kind::Other(opener) => opener.open().await?,
         };
-        Ok(match &self.around {
-            Some(around) => around.put_around(transport),
+        Ok(match &self.tap {
+            Some(tap) => tap.put_on(transport),
             None => transport,
         })
     }
