@@ -110,7 +110,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 /// Connects to the rig's device, refusing any other.
 pub async fn connect(config: &Config, array: &Array, place: &Place) -> anyhow::Result<Client> {
     let rig = &config.rig;
-    let route = place.tapped(Route::new(&rig.device.port, rig.device.serial.baud, Some(array.description(rig)))?)?;
+    let route = place.tapped(Route::or_simulated(&rig.device.port, rig.device.serial.baud, array.description(rig))?)?;
     let mut client = Client::connect(route, array.wanted(rig)).await?;
     client.use_codec(config.experiment.link.codec.into())?;
     client.take_over().await?;

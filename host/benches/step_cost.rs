@@ -314,7 +314,7 @@ fn run(place: Place, size: &Size, how: (ReadOut, Codec)) -> Measured {
             let device = std::thread::spawn(move || {
                 served.run_over(move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
             });
-            let route = Route::new(&port, baud, None).unwrap();
+            let route = Route::new(&port, baud).unwrap();
             let measured = runtime.block_on(measure(route, &looked_ns, size, how, Duration::from_secs(3)));
             stop();
             device.join().unwrap().unwrap();

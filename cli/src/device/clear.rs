@@ -18,7 +18,7 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let place = &arguments.place;
     let port = place.device.clone().unwrap_or_default();
-    let route = Route::new(&port, config::Serial::default().baud, None)?;
+    let route = Route::new(&port, config::Serial::default().baud)?;
     let mut client = Client::connect_any(place.tapped(route)?, 0).await?;
     client.clear().await?;
     let status = client.status().await?;

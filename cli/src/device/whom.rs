@@ -43,11 +43,19 @@ impl Whom {
             }
             None => None,
         };
-        let (port, baud, embedded) = match &rig {
-            Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(array.description(rig))),
-            None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud, None),
+        let (port, baud, route) = match &rig {
+            Some((rig, _, array)) => {
+                let (port, baud) = (rig.device.port.clone(), rig.device.serial.baud);
+                let route = Route::or_simulated(&port, baud, array.description(rig))?;
+                (port, baud, route)
+            }
+            None => {
+                let (port, baud) = (place.device.clone().unwrap_or_default(), config::Serial::default().baud);
+                let route = Route::new(&port, baud)?;
+                (port, baud, route)
+            }
         };
-        let route = place.tapped(Route::new(&port, baud, embedded)?)?;
+        let route = place.tapped(route)?;
         Ok(Known { rig, route, port, baud })
     }
 }

@@ -16,8 +16,10 @@ use xyloop_protocol::{
 
 use super::{
     Batch, DeviceError, LinkFigures, Route, ShotOrder, StopFlag,
-    connection::{Connection, Judge, Peer, fresh_number},
+    connection::Connection,
+    fresh_number::fresh_number,
     generations::Target,
+    outcome::{Judge, Peer},
     pending_batch::PendingBatch,
     recovery::FIRST_PAUSE,
     session::{Session, Trouble},

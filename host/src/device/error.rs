@@ -62,7 +62,11 @@ pub enum DeviceError {
     /// `sim` without a rig.
     #[error("the embedded simulated device needs a rig file that says what to simulate: give `--config RIG`")]
     NothingToSimulate,
+    /// `sim` in a build without the feature `embedded`.
+    #[error("this build has no simulated device in it")]
+    NoSimulator,
     /// The embedded simulated device did not start.
+    #[cfg(feature = "embedded")]
     #[error("the embedded simulated device did not start")]
     Embedded(#[from] xyloop_sim::serve::ServeError),
     /// Something is there that does not speak the protocol.

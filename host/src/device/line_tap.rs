@@ -20,7 +20,7 @@ use xyloop_protocol::{
 };
 use xyloop_sim::serve::Recorder;
 
-use super::Transport;
+use super::transport::Transport;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;

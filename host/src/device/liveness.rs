@@ -5,7 +5,11 @@ use std::{collections::VecDeque, future::Future, pin::pin, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{DeviceError, LinkFigures, StopFlag, connection::Gauge};
+use super::{
+    error::DeviceError,
+    figures::{Gauge, LinkFigures},
+    stop::StopFlag,
+};
 
 /// How often a wait looks around.
 const TICK: Duration = Duration::from_millis(100);

@@ -20,10 +20,15 @@ mod client;
 mod connection;
 mod contrast;
 mod decode;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod error;
+mod figures;
+mod fresh_number;
 mod generations;
 mod line_tap;
 mod liveness;
+mod outcome;
 mod pending_batch;
 mod pump;
 mod recovery;
@@ -34,9 +39,10 @@ mod transport;
 
 pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
 pub use client::{Client, Identity, Wanted};
-pub use connection::{LinkFigures, fresh_number};
 pub use contrast::Sums;
 pub use error::{DeviceError, boot_in_words, state_in_words};
+pub use figures::LinkFigures;
+pub use fresh_number::fresh_number;
 pub use route::{Opener, Route};
 pub use stop::StopFlag;
 pub use transport::Transport;

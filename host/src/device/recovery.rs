@@ -14,9 +14,10 @@ use xyloop_protocol::message::{Command, State};
 use super::{
     Client, DeviceError, Transport,
     client::{hopeless, other_serial, other_wiring},
-    connection::{Cause, Connection, End, Judge, NotOpened},
+    connection::Connection,
     error::boot_in_words,
     generations::Target,
+    outcome::{Cause, End, Judge, NotOpened},
     pending_batch::PendingBatch,
     session::Trouble,
 };

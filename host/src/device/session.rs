@@ -10,9 +10,11 @@ use xyloop_protocol::message::{
 };
 
 use super::{
-    DeviceError, LinkFigures,
-    connection::{Cause, Connection, End},
+    connection::Connection,
+    error::DeviceError,
+    figures::LinkFigures,
     liveness::Liveness,
+    outcome::{Cause, End},
 };
 
 /// Longest wait for an answer, in time in which the device is heard.
