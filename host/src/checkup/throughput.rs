@@ -133,7 +133,7 @@ pub async fn measure(
 /// A device that is not free, or says what cannot be, is left alone.
 fn refuse(client: &Client, options: &ThroughputOptions, status: &Status) -> Result<(), DeviceError> {
     if matches!(status.state, State::Faulted(_)) {
-        return Err(DeviceError::Fault(status.state));
+        return Err(DeviceError::Fault { place: client.place().to_owned(), state: status.state });
     }
     let Limits { couplings, sites, .. } = client.identity().limits;
     if couplings as usize > CODES_MAX - 2 * usize::from(sites) {

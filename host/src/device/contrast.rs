@@ -2,9 +2,9 @@
 
 use xyloop_protocol::message::Report;
 
-use super::{Client, DeviceError, decode, pending_batch::PendingBatch, session::Trouble};
+use super::{client::Client, decode, error::DeviceError, pending_batch::PendingBatch, session::Trouble};
 
-/// Contrast sums of the shots since the plan, model units (radians are in the cosines).
+/// Holds the contrast sums of the shots since the plan, model units (radians are in the cosines).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sums {
     /// Shots in the sums.
@@ -16,7 +16,7 @@ pub struct Sums {
 }
 
 impl Client {
-    /// Contrast sums of the batch whose results were all taken.
+    /// Collects the contrast sums of the batch whose results were all taken.
     ///
     /// # Errors
     /// If a sum did not fit, the sums are not those of the batch, or the device is lost for good;

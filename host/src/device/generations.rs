@@ -1,65 +1,23 @@
-//! What is in force on a device: a generation of codes staged, committed, and armed again after the device went safe.
+//! Generations of codes on a device: staged, committed, and armed again after the device went safe. What the device holds
+//! of them follows `holding`.
 
 use xyloop_protocol::{
     codec::Codec,
-    crc::Crc32c,
-    message::{Block, Command, Generation, Stage},
-    units::DacCode,
+    message::{Block, Command, Stage},
 };
 
 use super::{
-    Client, DeviceError,
+    client::Client,
     decode::{Piece, pieces_of_differences, pieces_of_words},
+    error::DeviceError,
+    holding::{Registers, Target},
     session::{COMMIT, HEAD, Trouble},
 };
 use crate::calibration::Codes;
 
-/// Codes with the number and CRC under which they are to be in force.
-pub(super) struct Target {
-    pub generation: Generation,
-    pub codes: Codes,
-}
-
 impl Client {
-    /// Stages and commits a generation of codes under the next number. This returns when the orders are on their way: a
-    /// refusal is the error of whatever waits for the device next, and leaves the generation before in force.
-    ///
-    /// # Errors
-    /// If results wait, the codes do not fit the device, or it is lost for good; [`DeviceError::Interrupted`].
-    pub async fn commit(&mut self, codes: &Codes) -> Result<Generation, DeviceError> {
-        self.check_retired()?;
-        self.check_fit(codes)?;
-        let mut crc = Crc32c::new();
-        crc.update(&bytes_of(&codes.couplings));
-        crc.update(&bytes_of(&codes.fields));
-        let generation = Generation { number: self.generation.number.wrapping_add(1).max(1), crc: crc.finish() };
-        self.pending = None;
-        self.target = Some(Target { generation, codes: codes.clone() });
-        if let Err(trouble) = self.order_target().await {
-            // Ends with the target in force.
-            self.overcome(trouble).await?;
-        }
-        Ok(generation)
-    }
-
-    /// Stages all codes under a number, as words, and waits until the device has them. Nothing is committed: no output
-    /// changes, and what is in force stays. A number that is in force is never that of a generation to come.
-    ///
-    /// # Errors
-    /// If the codes do not fit the device, it refuses them, or it is lost for good; [`DeviceError::Interrupted`].
-    pub async fn stage(&mut self, number: u32, codes: &Codes) -> Result<(), DeviceError> {
-        self.check_fit(codes)?;
-        // What is staged now is not what the next commit would be made from.
-        self.untouched = false;
-        loop {
-            match self.try_stage(number, codes).await {
-                Ok(()) => return Ok(()),
-                Err(trouble) => self.overcome(trouble).await?,
-            }
-        }
-    }
-
-    async fn try_stage(&mut self, number: u32, codes: &Codes) -> Result<(), Trouble> {
+    /// Stages all codes under a number, as words, and waits until the device has them.
+    pub(super) async fn try_stage(&mut self, number: u32, codes: &Codes) -> Result<(), Trouble> {
         let most = self.most_codes();
         for (block, codes) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
             for piece in pieces_of_words(codes, None, most) {
@@ -70,12 +28,13 @@ impl Client {
         self.session.settle().await
     }
 
-    /// Bytes of codes that a message takes.
+    /// Returns how many bytes of codes a message takes.
     fn most_codes(&self) -> usize {
         usize::from(self.identity.limits.max_message).saturating_sub(HEAD)
     }
 
-    fn check_fit(&self, codes: &Codes) -> Result<(), DeviceError> {
+    /// Refuses codes for another array.
+    pub(super) fn check_fit(&self, codes: &Codes) -> Result<(), DeviceError> {
         let limits = self.identity.limits;
         let (couplings, fields) = (limits.couplings as usize, 2 * usize::from(limits.sites));
         if (codes.couplings.len(), codes.fields.len()) != (couplings, fields) {
@@ -89,29 +48,33 @@ impl Client {
         Ok(())
     }
 
-    /// Puts the target in force and waits until it is.
+    /// Puts the target in force, every code of it staged, and waits until it is.
     pub(super) async fn put_in_force(&mut self) -> Result<(), Trouble> {
-        self.order_target().await?;
+        self.order_target(Registers::Unknown).await?;
         self.session.settle().await
     }
 
     /// Stages the target's codes and commits them, without waiting for an answer: as words, those that differ from what the
-    /// device is known to hold; or all as differences to it.
-    async fn order_target(&mut self) -> Result<(), Trouble> {
-        let untouched = std::mem::replace(&mut self.untouched, false);
-        let Some(Target { generation, codes }) = &self.target else { return Ok(()) };
+    /// registers are known to be; or all as differences to what is committed.
+    pub(super) async fn order_target(&mut self, registers: Registers) -> Result<(), Trouble> {
+        let Some((Target { generation, codes }, base)) = self.session.holding.staging() else { return Ok(()) };
+        let (generation, most) = (*generation, self.most_codes());
         let blocks = [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)];
-        let most = self.most_codes();
         let mut pieces = Vec::new();
         for (block, codes) in blocks {
-            let held = self.held.as_ref().map(|held| match block {
-                Block::Couplings => (held.generation, &held.codes.couplings[..]),
-                Block::Fields => (held.generation, &held.codes.fields[..]),
+            let base = base.map(|base| match block {
+                Block::Couplings => (base.generation, &base.codes.couplings[..]),
+                Block::Fields => (base.generation, &base.codes.fields[..]),
             });
-            let of_block = match held {
-                Some((base, held)) if self.codec == Codec::Delta => pieces_of_differences(codes, held, base, most),
-                // After an attempt that failed nobody knows what is staged.
-                held => pieces_of_words(codes, held.filter(|_| untouched).map(|(_, held)| held), most),
+            let of_block = match base {
+                Some((base, committed)) if self.codec == Codec::Delta => {
+                    pieces_of_differences(codes, committed, base, most)
+                }
+                base => {
+                    let unchanged =
+                        base.filter(|_| registers == Registers::AsCommitted).map(|(_, committed)| committed);
+                    pieces_of_words(codes, unchanged, most)
+                }
             };
             pieces.extend(of_block.into_iter().map(|piece| (block, piece)));
         }
@@ -124,17 +87,17 @@ impl Client {
                 Stage { generation: generation.number, block: *block, first: piece.first, codes: piece.codes() };
             self.session.order_ahead("stage", Command::Stage(stage)).await?;
         }
-        self.session.order_ahead(COMMIT, Command::Commit(*generation)).await?;
+        self.session.order_ahead(COMMIT, Command::Commit(generation)).await?;
         // Of a device that refuses it, or is lost before it has it, both are asked again.
-        self.generation = *generation;
-        (self.held, self.untouched) = (Some(Target { generation: *generation, codes: codes.clone() }), true);
+        self.generation = generation;
+        self.session.holding.sent();
         Ok(())
     }
 
     /// Arms a device again that went safe because it had not heard of us for a while.
     pub(super) async fn arm_again(&mut self) -> Result<(), Trouble> {
         self.arm().await?;
-        if !self.session.went_safe {
+        if !self.session.holding.is_safe() {
             self.rearmed += 1;
             tracing::warn!(
                 "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
@@ -144,15 +107,8 @@ impl Client {
         Ok(())
     }
 
+    /// Arms the generation in force.
     pub(super) async fn arm(&mut self) -> Result<(), Trouble> {
         self.session.arm(self.generation).await
     }
-}
-
-pub(super) fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
-    let mut bytes = vec![0; 2 * codes.len()];
-    for (place, code) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
-        *place = code.0.to_le_bytes();
-    }
-    bytes
 }

@@ -15,8 +15,10 @@
 //! `batch` return when their orders are on their way, and answers are taken as they come, before the first result. If one
 //! of them is a refusal, what was sent behind it is dropped, here and on the device, and the call that waited fails.
 
+mod advice;
 mod batch;
 mod client;
+mod connect;
 mod connection;
 mod contrast;
 mod decode;
@@ -26,23 +28,31 @@ mod error;
 mod figures;
 mod fresh_number;
 mod generations;
+mod holding;
+mod identity;
 mod line_tap;
 mod liveness;
 mod outcome;
 mod pending_batch;
 mod pump;
 mod recovery;
+mod requests;
 mod route;
 mod session;
+mod shot;
 mod stop;
 mod transport;
+mod words;
 
-pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
-pub use client::{Client, Identity, Wanted};
+pub use batch::Batch;
+pub use client::Client;
 pub use contrast::Sums;
-pub use error::{DeviceError, boot_in_words, state_in_words};
+pub use error::DeviceError;
 pub use figures::LinkFigures;
 pub use fresh_number::fresh_number;
+pub use identity::{Identity, Wanted};
 pub use route::{Opener, Route};
+pub use shot::{Equilibrium, ShotOrder, ShotResult};
 pub use stop::StopFlag;
 pub use transport::Transport;
+pub use words::{boot_in_words, state_in_words};

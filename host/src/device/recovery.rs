@@ -12,14 +12,16 @@ use tokio::time::Instant;
 use xyloop_protocol::message::{Command, State};
 
 use super::{
-    Client, DeviceError, Transport,
-    client::{hopeless, other_serial, other_wiring},
+    client::Client,
     connection::Connection,
-    error::boot_in_words,
-    generations::Target,
+    error::DeviceError,
+    holding::Beginning,
+    identity::{other_serial, other_wiring},
     outcome::{Cause, End, Judge, NotOpened},
     pending_batch::PendingBatch,
     session::Trouble,
+    transport::Transport,
+    words::boot_in_words,
 };
 
 /// Pause before the second attempt; doubles from there.
@@ -51,13 +53,13 @@ struct Failed {
 impl Client {
     /// Makes a lost connection again if that was asked for; every other trouble is an error.
     pub(super) async fn overcome(&mut self, trouble: Trouble) -> Result<(), DeviceError> {
-        if self.session.spoiled && matches!(trouble, Trouble::Other(_)) {
+        if matches!(trouble, Trouble::RefusedAhead(_)) {
             self.drop_what_was_ahead().await;
         }
         match (trouble, &self.session.liveness.stop) {
             (Trouble::Lost(_), Some(stop)) if stop.is_set() => Err(DeviceError::Interrupted),
             (Trouble::Lost(end), Some(_)) => self.recover(end).await,
-            (trouble, _) => Err(hopeless(&self.session, trouble)),
+            (trouble, _) => Err(self.session.hopeless(trouble)),
         }
     }
 
@@ -145,7 +147,7 @@ impl Client {
         match self.restore().await {
             Ok(in_force) => Attempt::Back(in_force),
             Err(Trouble::Lost(end)) => Attempt::Again(self.failed(end)),
-            Err(Trouble::Other(error)) => Attempt::Refused(error),
+            Err(Trouble::RefusedAhead(error) | Trouble::Other(error)) => Attempt::Refused(error),
         }
     }
 
@@ -187,10 +189,10 @@ impl Client {
         }
         let status = self.ask_status().await?;
         if matches!(status.state, State::Faulted(_)) {
-            return Err(Trouble::Other(DeviceError::Fault(status.state)));
+            return Err(Trouble::Other(self.session.faulted(status.state)));
         }
         let same_boot = identity.boot_id == self.identity.boot_id;
-        let same_codes = same_boot && self.target.as_ref().is_some_and(|target| target.generation == status.generation);
+        let same_codes = self.session.holding.is_found(status.generation, same_boot);
         // From here on this is the device whose restart would be another one.
         self.identity = identity;
         let (last, count) = (status.last_shot, usize::from(status.shots_unretired));
@@ -201,25 +203,21 @@ impl Client {
             self.drop_everything().await?;
         }
         // Safe or not: it is armed or committed to now.
-        self.session.went_safe = false;
-        let in_force = match (&self.target, same_codes) {
-            (None, _) => "nothing had been committed".into(),
-            (Some(target), true) => {
-                self.generation = target.generation;
-                self.held = Some(Target { generation: target.generation, codes: target.codes.clone() });
-                self.untouched = true;
+        self.session.holding.armed();
+        self.session.holding.found(status.generation, same_boot);
+        let in_force = match self.session.holding.target().map(|target| target.generation) {
+            None => "nothing had been committed".into(),
+            Some(generation) if same_codes => {
+                self.generation = generation;
                 self.arm().await?;
-                format!("generation {} latched again", self.generation.number)
+                format!("generation {} latched again", generation.number)
             }
-            (Some(_), false) => {
-                // What the commit before left may still be in force; then differences to it are good.
-                self.held = self.held.take().filter(|held| same_boot && held.generation == status.generation);
-                self.untouched = false;
+            Some(generation) => {
                 self.put_in_force().await?;
-                format!("generation {} staged again", self.generation.number)
+                format!("generation {} staged again", generation.number)
             }
         };
-        self.resumed = resumes;
+        self.session.beginning = if resumes { Beginning::Resumed } else { Beginning::Afresh };
         if let Some(work) = &mut self.pending {
             if resumes { work.resume(last, self.retired_through) } else { work.restart() }
         }
@@ -229,10 +227,10 @@ impl Client {
 
     /// Drops everything on the device and asks for it again: something on it was not ours.
     pub(super) async fn start_over(&mut self) -> Result<(), Trouble> {
-        self.resumed = false;
+        self.session.beginning = Beginning::Afresh;
         self.drop_everything().await?;
-        (self.held, self.untouched) = (None, false);
-        self.session.went_safe = false;
+        self.session.holding.doubt();
+        self.session.holding.armed();
         self.put_in_force().await?;
         if let Some(work) = &mut self.pending {
             work.restart();
