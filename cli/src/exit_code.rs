@@ -3,11 +3,18 @@
 
 use std::process::ExitCode;
 
-use xyloop::{config::ConfigError, device::DeviceError, folder::RunError, train::TrainError};
+use xyloop::{
+    config::ConfigError,
+    device::DeviceError,
+    error::{Advice, ErrorKind},
+    folder::RunError,
+    train::TrainError,
+};
 use xyloop_sim::{emulator::EmulatorError, rack::RackError, rig_image::PlanError, serve::ServeError};
 
 use crate::{
     device::{doctor, trace},
+    offer,
     sim::bound,
 };
 
@@ -37,9 +44,36 @@ fn report(error: &anyhow::Error) {
         }
     }
     eprintln!("error: {text}");
+    let Some((_, advice)) = explained(error) else { return };
+    for (name, clause) in [("why", advice.why.clone().into_owned()), ("next", offer::next(&advice))] {
+        if !clause.is_empty() {
+            eprintln!("  {name}: {clause}");
+        }
+    }
+}
+
+/// Returns of which kind an error of the library is, and what it advises.
+fn explained(error: &anyhow::Error) -> Option<(ErrorKind, Advice)> {
+    let of_device = |error: &DeviceError| (error.kind(), error.advice());
+    match error.downcast_ref() {
+        Some(TrainError::Device(error)) => Some(of_device(error)),
+        _ => error.downcast_ref().map(of_device),
+    }
+}
+
+/// Returns the exit code of a kind of error.
+fn of_kind(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Usage | ErrorKind::Config => 2,
+        ErrorKind::Device | ErrorKind::Link => 3,
+        ErrorKind::Storage | ErrorKind::Measurement | ErrorKind::Interrupted | ErrorKind::Internal => 1,
+    }
 }
 
 fn code(error: &anyhow::Error) -> u8 {
+    if let Some((kind, _)) = explained(error) {
+        return of_kind(kind);
+    }
     // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
     if error.is::<ConfigError>()
         || error.is::<RunError>()
@@ -50,12 +84,10 @@ fn code(error: &anyhow::Error) -> u8 {
         || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
     {
         2
-    } else if error.is::<DeviceError>()
-        || error.is::<doctor::Unwell>()
+    } else if error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
         || error.is::<EmulatorError>()
         || error.is::<RackError>()
-        || matches!(error.downcast_ref(), Some(TrainError::Device(_)))
     {
         3
     } else {

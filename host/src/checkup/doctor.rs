@@ -1,19 +1,17 @@
 //! The examination: every check in order, as far as the ones before allow. Nothing on the device is changed by it.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
-    Examination, Finding, System,
     contact::{EXCHANGE, OTHERS, PORT, of_error, port_findings},
+    finding::{Examination, Finding},
     judge::{self, Traffic},
+    subject::Subject,
     trips::Trips,
 };
-use crate::{
-    config::Port,
-    device::{Client, DeviceError, Route, Wanted},
-};
+use crate::device::{Client, DeviceError, Route};
 
 /// Round trips made to judge the line.
 const ROUND_TRIPS: usize = 200;
@@ -26,28 +24,6 @@ const CLOCK_TRIPS: usize = 10;
 /// What is looked at once a device has answered.
 const OF_DEVICE: [&str; 11] =
     ["identity", "boot", "serial number", "wiring", "results", "slots", "deadman", "codecs", "state", "link", "clock"];
-
-/// What is examined.
-pub struct Subject<'s> {
-    /// The way to the device.
-    pub port: &'s Port,
-    /// Rate of a serial line, bits per second.
-    pub baud: u32,
-    /// The rig file it is held against, if one was given.
-    pub rig: Option<RigFile>,
-    /// Where the system's files are.
-    pub system: System,
-}
-
-/// What a rig file says of its device.
-pub struct RigFile {
-    /// The file.
-    pub file: PathBuf,
-    /// The device that is wanted.
-    pub wanted: Wanted,
-    /// The deadman it says the device has, milliseconds.
-    pub deadman_ms: u32,
-}
 
 /// Looks at everything that can be looked at. `route` is the one that [`Subject::port`] names.
 pub async fn examine(route: Route, subject: &Subject<'_>) -> Examination {

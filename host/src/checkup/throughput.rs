@@ -2,92 +2,18 @@
 //!
 //! Without shots no output is touched: codes are staged, never committed.
 
-use std::time::Duration;
-
-use serde::Serialize;
 use tokio::time::Instant;
-use xyloop_protocol::{
-    message::{Generation, Limits, State, Status},
-    units::DacCode,
-    wiring::Converters,
-};
+use xyloop_protocol::message::{Generation, Limits, State, Status};
 
 use super::{
-    Quantiles,
-    shot_rate::{ShotFigures, run_shots},
+    figures::{Measured, StagingFigures, ThroughputOptions, ThroughputReport, neutral_codes, share},
+    shot_rate::run_shots,
     trips::Trips,
 };
-use crate::{
-    calibration::Codes,
-    device::{Client, DeviceError},
-};
+use crate::device::{Client, DeviceError};
 
-/// Bits on a serial line for every byte.
-const BITS_A_BYTE: f64 = 10.0;
 /// Most codes that are staged at once: whatever a device says it has, no more memory than this is taken for it.
 const CODES_MAX: usize = 1 << 24;
-/// What is measured, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct ThroughputOptions {
-    /// Round trips.
-    pub round_trips: usize,
-    /// How often all codes are staged.
-    pub generations: usize,
-    /// Shots, 0 for none: they drive the array.
-    pub shots: usize,
-    /// The array's converters, if they are known; without them there can be no shots.
-    pub converters: Option<Converters>,
-    /// The array's unit of time, microseconds.
-    pub tau_us: f64,
-    /// About how long all of it may take.
-    pub longest: Duration,
-    /// Rate of the line, bits per second, if it is one that has a rate.
-    pub baud: Option<u32>,
-}
-
-/// What is measured next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measured {
-    /// Small round trips.
-    RoundTrips,
-    /// Codes to the device.
-    Staging,
-    /// Shots.
-    Shots,
-}
-
-/// Everything that was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct ThroughputReport {
-    /// Small round trips.
-    pub round_trips: Quantiles,
-    /// Codes to the device.
-    pub staging: StagingFigures,
-    /// Shots, if they were asked for.
-    pub shots: Option<ShotFigures>,
-    /// Frames resent from here and from the device, damaged here and there, meanwhile.
-    pub resent: [u64; 2],
-    /// The damaged ones.
-    pub bad_frames: [u64; 2],
-}
-
-/// How fast codes went to the device.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct StagingFigures {
-    /// How often all codes were staged.
-    pub generations: usize,
-    /// Codes of one generation.
-    pub codes: usize,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// Codes a second.
-    pub codes_per_s: f64,
-    /// Two bytes a code.
-    pub kb_per_s: f64,
-    /// Of the line's rate, the share that was used, everything counted; `None` without a rate.
-    pub line_share: Option<f64>,
-}
-
 /// Measures. `says` is told what comes next. After shots the outputs are safe, whatever happened; without any, nothing
 /// on the device has changed.
 ///
@@ -130,7 +56,7 @@ pub async fn measure(
     })
 }
 
-/// A device that is not free, or says what cannot be, is left alone.
+/// Leaves a device alone that is not free, or says what cannot be.
 fn refuse(client: &Client, options: &ThroughputOptions, status: &Status) -> Result<(), DeviceError> {
     if matches!(status.state, State::Faulted(_)) {
         return Err(DeviceError::Fault { place: client.place().to_owned(), state: status.state });
@@ -171,53 +97,4 @@ async fn stage_often(
         kb_per_s: (2 * generations * count) as f64 / 1e3 / seconds,
         line_share: share(sent, seconds, options.baud),
     })
-}
-
-/// Zero output on every converter. Where the converters are not known, codes that every converter has.
-pub(super) fn neutral_codes(limits: &Limits, converters: Option<Converters>) -> Codes {
-    let zero = |bits: fn(&Converters) -> u8| converters.as_ref().map_or(DacCode(0), |it| DacCode::mid(bits(it)));
-    Codes {
-        couplings: vec![zero(|it| it.coupling_bits); limits.couplings as usize],
-        fields: vec![zero(|it| it.field_bits); 2 * usize::from(limits.sites)],
-        clipped: 0,
-    }
-}
-
-/// The share of a line's rate that so many bytes take.
-pub(super) fn share(bytes: u64, seconds: f64, baud: Option<u32>) -> Option<f64> {
-    baud.map(|baud| bytes as f64 * BITS_A_BYTE / seconds / f64::from(baud))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_that_no_converter_refuses_where_none_is_known_and_zero_output_where_they_are() {
-        let limits = Limits { sites: 2, couplings: 3, ..Limits::default() };
-        let unknown = neutral_codes(&limits, None);
-        assert_eq!(
-            (unknown.couplings.as_slice(), unknown.fields.as_slice()),
-            (&[DacCode(0); 3][..], &[DacCode(0); 4][..])
-        );
-        let converters = Converters {
-            coupling_bits: 12,
-            coupling_range_micro: 1_000_000,
-            field_bits: 8,
-            field_range_micro: 1_000_000,
-            input_bits: 8,
-            iq_bits: 8,
-        };
-        let known = neutral_codes(&limits, Some(converters));
-        assert!(known.couplings.iter().all(|code| code.steps(12) == 0), "{known:?}");
-        assert!(known.fields.iter().all(|code| code.steps(8) == 0), "{known:?}");
-    }
-
-    #[test]
-    fn a_line_that_carries_its_rate_is_used_whole() {
-        // 10 bits a byte: 92 160 bytes in a second are 921 600 bits.
-        assert_eq!(share(92_160, 1.0, Some(921_600)), Some(1.0));
-        assert_eq!(share(92_160, 4.0, Some(921_600)), Some(0.25));
-        assert_eq!(share(92_160, 1.0, None), None);
-    }
 }
