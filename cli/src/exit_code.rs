@@ -9,7 +9,6 @@ use xyloop::{
     error::{Advice, ErrorKind},
     folder::FolderError,
     run::RunError,
-    train::TrainError,
 };
 use xyloop_sim::{emulator::EmulatorError, rack::RackError, serve::ServeError};
 
@@ -55,11 +54,10 @@ fn report(error: &anyhow::Error) {
 
 /// Returns of which kind an error of the library is, and what it advises.
 fn explained(error: &anyhow::Error) -> Option<(ErrorKind, Advice)> {
-    let of_device = |error: &DeviceError| (error.kind(), error.advice());
-    match error.downcast_ref() {
-        Some(TrainError::Device(error)) => Some(of_device(error)),
-        _ => error.downcast_ref().map(of_device),
-    }
+    let of_run = error.downcast_ref().map(|error: &RunError| (error.kind(), error.advice()));
+    let of_device = || error.downcast_ref().map(|error: &DeviceError| (error.kind(), error.advice()));
+    let of_folder = || error.downcast_ref().map(|error: &FolderError| (error.kind(), error.advice()));
+    of_run.or_else(of_device).or_else(of_folder)
 }
 
 /// Returns the exit code of a kind of error.
@@ -75,37 +73,20 @@ fn code(error: &anyhow::Error) -> u8 {
     if let Some((kind, _)) = explained(error) {
         return of_kind(kind);
     }
-    // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
     if error.is::<ConfigError>()
-        || error.is::<FolderError>()
         || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
         || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
         || error.is::<PlanError>()
         || error.downcast_ref().is_some_and(bound::is_wrong_argument)
-        || error.downcast_ref().is_some_and(|error| of_run(error) == 2)
     {
         2
     } else if error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
         || error.is::<EmulatorError>()
         || error.is::<RackError>()
-        || error.downcast_ref().is_some_and(|error| of_run(error) == 3)
     {
         3
     } else {
         1
-    }
-}
-
-fn of_run(error: &RunError) -> u8 {
-    match error {
-        RunError::Config(_) | RunError::Graph(_) | RunError::Task(_) | RunError::Folder(_) => 2,
-        RunError::Train(TrainError::OtherTerminals { .. } | TrainError::NoInitialSpread { .. }) => 2,
-        RunError::Device(_) | RunError::Train(TrainError::Device(_)) => 3,
-        RunError::CutShort { source, .. } => match of_run(source) {
-            3 => 3,
-            _ => 1,
-        },
-        _ => 1,
     }
 }

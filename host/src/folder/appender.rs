@@ -141,8 +141,9 @@ pub(super) mod tests {
             let mut file = Appender::new(disk.clone(), Path::new("runs/x/log"), 0);
             file.append(b"whole").unwrap();
             (disk.0.lock().unwrap().room, disk.0.lock().unwrap().cuts_fail) = (8, cuts_fail);
-            let message = file.append(b"too long").unwrap_err().to_string();
-            assert!(message.contains("`runs/x/log`") && message.contains("free space"), "{message}");
+            let error = file.append(b"too long").unwrap_err();
+            assert!(error.to_string().contains("`runs/x/log`"), "{error}");
+            assert!(error.advice().next.contains("free space"), "{error:?}");
             assert_eq!(disk.0.lock().unwrap().bytes, if cuts_fail { &b"wholetoo"[..] } else { b"whole" });
 
             (disk.0.lock().unwrap().room, disk.0.lock().unwrap().cuts_fail) = (99, false);

@@ -1,17 +1,20 @@
-//! What can go wrong with a run folder: [`FolderError`], whose every message names the path and the next step.
+//! What can go wrong with a run folder: [`FolderError`]. Every message names the path.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::ConfigError;
+use crate::{
+    config::ConfigError,
+    error::{Advice, ErrorKind},
+};
 
-/// Why something in a run folder could not be made, written or read.
+/// Says why something in a run folder could not be made, written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
     /// The system refused.
-    #[error("cannot {action} `{}`: {}; {}", path.display(), plain(source), next_step(action, source.kind()))]
+    #[error("cannot {action} `{}`: {}", path.display(), plain(source))]
     Io {
         /// `create`, `read`, `write`.
         action: &'static str,
@@ -21,12 +24,7 @@ pub enum FolderError {
         source: io::Error,
     },
     /// The experiment's name cannot be part of a folder's name.
-    #[error(
-        "cannot name a run folder in `{}` after the experiment `{}`: letters, digits, `.`, `_` and `-` are allowed, \
-         64 at most; change `name` in the experiment file",
-        parent.display(),
-        name.escape_debug()
-    )]
+    #[error("cannot name a run folder in `{}` after the experiment `{}`", parent.display(), name.escape_debug())]
     Name {
         /// Where the folder was to be made.
         parent: PathBuf,
@@ -34,26 +32,21 @@ pub enum FolderError {
         name: String,
     },
     /// A folder that is no run folder.
-    #[error("`{}` is no run folder: there is no run.toml in it; name a folder that `xyloop train` made", path.display())]
+    #[error("`{}` is no run folder: there is no run.toml in it", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,
     },
     /// A file that does not hold what it should.
-    #[error("`{}` is damaged or not from xyloop: {reason}; {next}", path.display())]
+    #[error("`{}` is damaged or not from xyloop: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What was found.
         reason: String,
-        /// What to do now.
-        next: &'static str,
     },
     /// A run folder of a later version.
-    #[error(
-        "`{}` has format version {found}, this program reads versions up to {known}; use the xyloop that wrote it: {program}",
-        path.display()
-    )]
+    #[error("`{}` has format version {found}, this program reads versions up to {known}", path.display())]
     NewerFormat {
         /// Its `run.toml`.
         path: PathBuf,
@@ -65,7 +58,7 @@ pub enum FolderError {
         program: String,
     },
     /// The recorded configuration is refused; the report names file, line and what is allowed.
-    #[error("the configuration recorded in `{}` cannot be used; correct it there or train again\n{source}", path.display())]
+    #[error("the configuration recorded in `{}` cannot be used\n{source}", path.display())]
     Config {
         /// The `run.toml`.
         path: PathBuf,
@@ -73,7 +66,7 @@ pub enum FolderError {
         source: ConfigError,
     },
     /// Values that cannot be written: the program contradicts itself.
-    #[error("cannot write `{}`: {reason}; this is a bug in xyloop, please report it with the run's run.toml", path.display())]
+    #[error("cannot write `{}`: {reason}", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -81,7 +74,7 @@ pub enum FolderError {
         reason: String,
     },
     /// The log was finished or its thread has ended.
-    #[error("the log of `{}` is closed: nothing more can be written; start another run", path.display())]
+    #[error("the log of `{}` is closed: nothing more can be written", path.display())]
     Closed {
         /// The run folder.
         path: PathBuf,
@@ -106,8 +99,45 @@ impl FolderError {
     }
 
     pub(super) fn malformed(path: &Path, reason: &dyn fmt::Display) -> Self {
-        let next = "restore it from a copy, or use another run";
-        Self::Malformed { path: path.to_owned(), reason: reason.to_string(), next }
+        Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// Says of which kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        use std::io::ErrorKind as Io;
+        match self {
+            Self::Io { action: "write", .. } => ErrorKind::Storage,
+            Self::Io { source, .. } if matches!(source.kind(), Io::StorageFull | Io::QuotaExceeded) => {
+                ErrorKind::Storage
+            }
+            // What cannot be made or read was named by the caller.
+            Self::Io { .. } | Self::NotARun { .. } | Self::NewerFormat { .. } | Self::Malformed { .. } => {
+                ErrorKind::Usage
+            }
+            Self::Name { .. } | Self::Config { .. } => ErrorKind::Config,
+            Self::Unwritable { .. } | Self::Closed { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Explains it to whoever has to deal with it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Io { action, source, .. } => Advice::new("", next_step(action, source.kind())),
+            Self::Name { .. } => Advice::new(
+                "letters, digits, `.`, `_` and `-` are allowed, 64 at most",
+                "change `name` in the experiment file",
+            ),
+            Self::NotARun { .. } => Advice::new("every run has one", "name a folder that a training made"),
+            Self::Malformed { .. } => Advice::new("", "restore it from a copy, or use another run"),
+            Self::NewerFormat { program, .. } => {
+                Advice::new("a later program wrote it", format!("use the xyloop that wrote it: {program}"))
+            }
+            Self::Config { .. } => Advice::new("", "correct it there or train again"),
+            Self::Unwritable { .. } => {
+                Advice::new("this is a bug in xyloop", "please report it with the run's run.toml")
+            }
+            Self::Closed { .. } => Advice::new("", "start another run"),
+        }
     }
 }
 
@@ -117,7 +147,8 @@ fn plain(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
-fn next_step(action: &str, kind: ErrorKind) -> &'static str {
+fn next_step(action: &str, kind: io::ErrorKind) -> &'static str {
+    use std::io::ErrorKind;
     match (action, kind) {
         (_, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
             "free space on that disk and try again, or set `log.dir` to a folder on another one"

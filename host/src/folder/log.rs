@@ -315,8 +315,9 @@ mod tests {
         log.append(vec![row(1)]).await.unwrap();
         set_room(&disk, Some(10));
         for _ in 0..2 {
-            let message = log.append(vec![row(2)]).await.unwrap_err().to_string();
-            assert!(message.contains("000000.arrows") && message.contains("free space"), "{message}");
+            let error = log.append(vec![row(2)]).await.unwrap_err();
+            assert!(error.to_string().contains("000000.arrows"), "{error}");
+            assert!(error.advice().next.contains("free space"), "{error:?}");
         }
         set_room(&disk, None);
         assert_eq!(log.append(vec![row(2)]).await.unwrap().rows, 1);

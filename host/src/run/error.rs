@@ -4,7 +4,14 @@ use std::{fmt, path::PathBuf};
 
 use xyloop_lattice::GraphError;
 
-use crate::{config::ConfigError, device::DeviceError, folder::FolderError, task::TaskError, train::TrainError};
+use crate::{
+    config::ConfigError,
+    device::DeviceError,
+    error::{Advice, ErrorKind},
+    folder::FolderError,
+    task::TaskError,
+    train::TrainError,
+};
 
 /// Says why there is no run, or why it was cut short.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +51,43 @@ pub enum RunError {
         /// Why.
         source: Box<RunError>,
     },
+}
+
+impl RunError {
+    /// Says of which kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config(_) | Self::Graph(_) => ErrorKind::Config,
+            Self::Task(error) => error.kind(),
+            Self::Device(error) => error.kind(),
+            Self::Folder(error) => error.kind(),
+            Self::Train(error) => error.kind(),
+            Self::OtherData { .. } => ErrorKind::Usage,
+            Self::CutShort { source, .. } => match source.kind() {
+                // A run that had begun was asked for rightly: the disk has changed since.
+                ErrorKind::Usage | ErrorKind::Config => ErrorKind::Storage,
+                kind => kind,
+            },
+        }
+    }
+
+    /// Explains it to whoever has to deal with it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            // Its report says what is allowed.
+            Self::Config(_) => Advice::default(),
+            Self::Graph(_) => Advice::new("", "correct `[lattice]` of the rig file"),
+            Self::Task(error) => error.advice(),
+            Self::Device(error) => error.advice(),
+            Self::Folder(error) => error.advice(),
+            Self::Train(error) => error.advice(),
+            Self::OtherData { .. } => Advice::new(
+                "a verdict on other data would say nothing of the run",
+                "use the program that made it: `program` in its run.toml names it",
+            ),
+            Self::CutShort { source, .. } => source.advice(),
+        }
+    }
 }
 
 /// Says what was kept of a run that was cut short.

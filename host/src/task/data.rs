@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Advice, ErrorKind};
+
 /// Holds one pattern.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sample {
@@ -20,7 +22,7 @@ pub struct Sample {
 pub struct Task {
     /// `xor`, `iris`.
     pub name: String,
-    /// What may be trained with, in a shuffled order (XOR: its four patterns).
+    /// What may be trained with, by row (XOR: its four patterns); the order of training is drawn for every epoch.
     pub train: Vec<Sample>,
     /// What is judged, never trained with, by row (XOR has only four patterns: the same four).
     pub test: Vec<Sample>,
@@ -96,6 +98,25 @@ pub enum TaskError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl TaskError {
+    /// Says of which kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Row { .. } | Self::OtherSplit { .. } => ErrorKind::Usage,
+            Self::Split { .. } => ErrorKind::Config,
+        }
+    }
+
+    /// Explains it to whoever has to deal with it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Row { .. } => Advice::new("", "correct that line, or take the file as it was published"),
+            Self::Split { .. } => Advice::new("each class needs rows in both parts", "choose another test fraction"),
+            Self::OtherSplit { .. } => Advice::new("the record was changed", "restore run.toml from a copy"),
+        }
+    }
 }
 
 impl Task {

@@ -1,6 +1,10 @@
 //! Why training cannot go on: [`TrainError`].
 
-use crate::{device::DeviceError, folder::FolderError};
+use crate::{
+    device::DeviceError,
+    error::{Advice, ErrorKind},
+    folder::FolderError,
+};
 
 /// Says why training cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -76,4 +80,55 @@ pub enum TrainError {
         /// Shots of the step.
         shots: u64,
     },
+}
+
+impl TrainError {
+    /// Says of which kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Device(error) => error.kind(),
+            Self::Folder(error) => error.kind(),
+            Self::OtherTerminals { .. } | Self::NoInitialSpread { .. } => ErrorKind::Config,
+            Self::OtherState { .. } => ErrorKind::Usage,
+            Self::NotFinite { .. } | Self::NothingLeft { .. } | Self::NotTheModel { .. } => ErrorKind::Measurement,
+            Self::Computation { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Explains it to whoever has to deal with it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Device(error) => error.advice(),
+            Self::Folder(error) => error.advice(),
+            Self::OtherTerminals { .. } => Advice::new(
+                "each input of the task clamps one input site, each output is read at one output site",
+                "give the rig as many (`[lattice]` of the rig file), or choose another task (`task.kind`)",
+            ),
+            Self::NoInitialSpread { .. } => {
+                Advice::new("the geometry says nothing of it", "give the spread: `train.init.coupling_std`")
+            }
+            Self::OtherState { .. } => Advice::new(
+                "a state belongs to one array and one way of training",
+                "go on with the experiment it is from",
+            ),
+            Self::NotFinite { .. } => {
+                Advice::new("contrasts are divided by the nudge strength", "is `train.nudge.beta` far too small?")
+            }
+            Self::Computation { .. } => Advice::new("", "train with nudges (`train.nudge.mode`), and report this"),
+            Self::NothingLeft { unsettled, .. } => Advice::new(
+                "`train.guard` leaves such shots out",
+                if *unsettled > 0 {
+                    "give the rig more time (`settle.timeout_us`), or count such shots instead of leaving them out \
+                     (`train.guard`)"
+                } else {
+                    "count such shots instead of leaving them out (`train.guard`)"
+                },
+            ),
+            Self::NotTheModel { .. } => Advice::new(
+                "linear response asks the model for the gradient at the states that were measured",
+                "train with nudges (`train.nudge.mode`), average more reads, or raise \
+                 `train.guard.release_tolerance_rad`",
+            ),
+        }
+    }
 }
