@@ -14,17 +14,20 @@ pub enum StopReason {
     Epochs,
     /// Someone asked for it (Ctrl-C).
     Interrupted,
+    /// The program that trained had a condition of its own, and it was met.
+    Enough,
     /// Another run's codes were judged, and nothing else was to be done.
     Evaluated,
 }
 
 impl StopReason {
-    /// Returns it as it is written: `solved`, `epochs`, `interrupted`, `evaluated`.
+    /// Returns it as it is written: `solved`, `epochs`, `interrupted`, `enough`, `evaluated`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Solved => "solved",
             Self::Epochs => "epochs",
             Self::Interrupted => "interrupted",
+            Self::Enough => "enough",
             Self::Evaluated => "evaluated",
         }
     }

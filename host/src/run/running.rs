@@ -116,6 +116,14 @@ impl Run {
     /// # Errors
     /// If the device or the log fails for good. The run is still to be closed.
     pub async fn train(&mut self) -> Result<(), RunError> {
+        self.train_until(|_| false).await
+    }
+
+    /// Trains as [`Self::train`] does, and ends as well after the first epoch of which `enough` says so.
+    ///
+    /// # Errors
+    /// If the device or the log fails for good. The run is still to be closed.
+    pub async fn train_until(&mut self, mut enough: impl FnMut(&EpochReport) -> bool) -> Result<(), RunError> {
         let Self { prepared, client, log, observer, stop, .. } = self;
         let Purpose::Training(trainer) = &mut prepared.purpose else { return Ok(()) };
         let experiment = &prepared.problem.experiment;
@@ -130,6 +138,9 @@ impl Run {
                 let (link, epochs_max) = (client.figures(), experiment.train.epochs_max);
                 observer(&Event::Epoch { report, epochs_max, link, seconds });
                 log.metrics(metrics_row(&report, seconds)).await?;
+                if enough(&report) && trainer.outcome().is_none() {
+                    return Ok(Outcome { reason: StopReason::Enough, ..trainer.outcome_if_stopped() });
+                }
             }
             Ok(trainer.outcome_if_stopped())
         };
