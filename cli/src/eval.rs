@@ -50,8 +50,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     let (task, starts) = (prepared.problem().task.clone(), prepared.config().experiment.eval.starts);
     let port = prepared.config().rig.device.port.clone();
-    let way = arguments.place.around(prepared.way()?)?;
-    let run = match prepared.connect(Some(way), progress::observer(), stop_flag()).await {
+    let route = arguments.place.tapped(prepared.route()?)?;
+    let run = match prepared.connect(Some(route), progress::observer(), stop_flag()).await {
         Err(error @ RunError::Device(_)) if arguments.place.device.is_none() => Err(error).with_context(|| {
             format!("the run was trained on `{port}`; `--device sim` judges its codes on the simulated device")
         })?,

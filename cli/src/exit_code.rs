@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use xyloop::{
     config::{ConfigError, rig_image::PlanError},
     device::DeviceError,
+    error::{Advice, ErrorKind},
     folder::FolderError,
     run::RunError,
     train::TrainError,
@@ -14,6 +15,7 @@ use xyloop_sim::{emulator::EmulatorError, rack::RackError, serve::ServeError};
 
 use crate::{
     device::{doctor, trace},
+    offer,
     sim::bound,
 };
 
@@ -43,9 +45,36 @@ fn report(error: &anyhow::Error) {
         }
     }
     eprintln!("error: {text}");
+    let Some((_, advice)) = explained(error) else { return };
+    for (name, clause) in [("why", advice.why.clone().into_owned()), ("next", offer::next(&advice))] {
+        if !clause.is_empty() {
+            eprintln!("  {name}: {clause}");
+        }
+    }
+}
+
+/// Returns of which kind an error of the library is, and what it advises.
+fn explained(error: &anyhow::Error) -> Option<(ErrorKind, Advice)> {
+    let of_device = |error: &DeviceError| (error.kind(), error.advice());
+    match error.downcast_ref() {
+        Some(TrainError::Device(error)) => Some(of_device(error)),
+        _ => error.downcast_ref().map(of_device),
+    }
+}
+
+/// Returns the exit code of a kind of error.
+fn of_kind(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Usage | ErrorKind::Config => 2,
+        ErrorKind::Device | ErrorKind::Link => 3,
+        ErrorKind::Storage | ErrorKind::Measurement | ErrorKind::Interrupted | ErrorKind::Internal => 1,
+    }
 }
 
 fn code(error: &anyhow::Error) -> u8 {
+    if let Some((kind, _)) = explained(error) {
+        return of_kind(kind);
+    }
     // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
     if error.is::<ConfigError>()
         || error.is::<FolderError>()
@@ -56,8 +85,7 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(|error| of_run(error) == 2)
     {
         2
-    } else if error.is::<DeviceError>()
-        || error.is::<doctor::Unwell>()
+    } else if error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
         || error.is::<EmulatorError>()
         || error.is::<RackError>()

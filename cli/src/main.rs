@@ -8,6 +8,7 @@ mod config;
 mod device;
 mod eval;
 mod exit_code;
+mod offer;
 mod options;
 mod progress;
 mod runtime;

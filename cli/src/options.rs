@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use xyloop::{config::Port, device::Way};
+use xyloop::{config::Port, device::Route};
 use xyloop_protocol::adversary::{FaultCounts, Faults};
 use xyloop_sim::serve::Recorder;
 
@@ -31,7 +31,7 @@ pub struct Place {
 
 impl Place {
     /// Puts what is asked for around the line.
-    pub fn around(&self, way: Way) -> anyhow::Result<Way> {
+    pub fn tapped(&self, route: Route) -> anyhow::Result<Route> {
         if let Some(faults) = &self.fault {
             eprintln!("faults on the line: {faults}");
         }
@@ -41,9 +41,9 @@ impl Place {
             .map(|path| Recorder::start(path).with_context(|| format!("cannot record to {}", path.display())));
         let recorder = recorder.transpose()?;
         Ok(if self.fault.is_some() || recorder.is_some() {
-            way.with(&self.fault.unwrap_or_default(), recorder)
+            route.with(&self.fault.unwrap_or_default(), recorder)
         } else {
-            way
+            route
         })
     }
 

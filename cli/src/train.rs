@@ -44,8 +44,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let config = config::load(&arguments.experiment, &overrides(&arguments.settings, &arguments.place))?;
     let prepared = Prepared::training(config)?.started_by(command_line());
     let (experiment, task) = (prepared.config().experiment.clone(), prepared.problem().task.clone());
-    let way = arguments.place.around(prepared.way()?)?;
-    let run = prepared.connect(Some(way), progress::observer(), stop_flag()).await?;
+    let route = arguments.place.tapped(prepared.route()?)?;
+    let run = prepared.connect(Some(route), progress::observer(), stop_flag()).await?;
     let report = run.carry_out().await?;
     arguments.place.say_faults(report.faults.as_ref());
     let (seed, starts) = (experiment.train.seed, experiment.eval.starts);

@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use xyloop::{
     calibration::Codes,
     config::{Port, WiringLists},
-    device::{Client, ShotOrder, StopFlag, Wanted, Way},
+    device::{Client, Route, ShotOrder, StopFlag, Wanted},
     train::{
         plan::Role,
         shots::{Context, Order, ShotRunner},
@@ -243,7 +243,7 @@ fn middle(mut times: Vec<Duration>) -> Duration {
 }
 
 /// Steps for about so long.
-async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, how: (ReadOut, Codec), long: Duration) -> Measured {
+async fn measure(route: Route, looked_ns: &AtomicU64, size: &Size, how: (ReadOut, Codec), long: Duration) -> Measured {
     let (read_out, codec) = how;
     let graph = &size.graph;
     let wanted = Wanted {
@@ -252,7 +252,7 @@ async fn measure(way: Way, looked_ns: &AtomicU64, size: &Size, how: (ReadOut, Co
         wiring_hash: WiringLists::new(graph).wiring(graph.len(), CONVERTERS).hash(),
         serial_number: None,
     };
-    let mut client = Client::connect(way, wanted).await.unwrap();
+    let mut client = Client::connect(route, wanted).await.unwrap();
     client.take_over().await.unwrap();
     client.use_codec(codec).unwrap();
     let mut steps = Steps::new(size, read_out);
@@ -300,7 +300,13 @@ fn run(place: Place, size: &Size, how: (ReadOut, Codec)) -> Measured {
             let device =
                 Embedded::start_over(description, 1, move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
                     .unwrap();
-            runtime.block_on(measure(Way::embedded(device, "embedded"), &looked_ns, size, how, Duration::from_secs(2)))
+            runtime.block_on(measure(
+                Route::embedded(device, "embedded"),
+                &looked_ns,
+                size,
+                how,
+                Duration::from_secs(2),
+            ))
         }
         Place::Pty(baud) => {
             let served = Served::on_pty(description, 1, Some(baud)).unwrap();
@@ -308,8 +314,8 @@ fn run(place: Place, size: &Size, how: (ReadOut, Codec)) -> Measured {
             let device = std::thread::spawn(move || {
                 served.run_over(move |notify| Still::new(sites, notify, Arc::clone(&of_board)))
             });
-            let way = Way::new(&port, baud, None).unwrap();
-            let measured = runtime.block_on(measure(way, &looked_ns, size, how, Duration::from_secs(3)));
+            let route = Route::new(&port, baud).unwrap();
+            let measured = runtime.block_on(measure(route, &looked_ns, size, how, Duration::from_secs(3)));
             stop();
             device.join().unwrap().unwrap();
             measured

@@ -13,6 +13,7 @@
 //! | [`train`] | Equilibrium Propagation: shots, gradient, optimiser, evaluation |
 //! | [`run`] | a run: prepare, connect, train, judge, close |
 //! | [`folder`] | the run folder: what a run leaves on disk |
+//! | [`error`] | of which kind an error is, and what is to be done about it |
 #![forbid(unsafe_code)]
 
 pub mod calibration;
@@ -20,6 +21,7 @@ pub mod checkup;
 pub mod counts;
 pub mod device;
 pub mod draws;
+pub mod error;
 pub mod folder;
 pub mod rig;
 pub mod run;

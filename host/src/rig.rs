@@ -1,4 +1,4 @@
-//! From a rig file to the device at the other end of the link: the one to look for, the way to it, and the simulated one.
+//! From a rig file to the device at the other end of the link: the one to look for, the route to it, and the simulated one.
 
 #[cfg(feature = "embedded")]
 use xyloop_sim::Description;
@@ -6,7 +6,7 @@ use xyloop_sim::Description;
 #[cfg(feature = "embedded")]
 use crate::config;
 use crate::config::{Array, Rig};
-use crate::device::{DeviceError, Wanted, Way};
+use crate::device::{DeviceError, Route, Wanted};
 
 /// Says which device a host looks for with this rig and its array.
 pub fn wanted(rig: &Rig, array: &Array) -> Wanted {
@@ -25,13 +25,17 @@ pub fn wanted(rig: &Rig, array: &Array) -> Wanted {
     }
 }
 
-/// Returns the way to the device that a rig file names. The embedded one starts here and lives as long as the way.
+/// Returns the route to the device that a rig file names. The embedded one starts here and lives as long as the route.
 ///
 /// # Errors
-/// If the embedded device does not start.
-#[cfg(feature = "embedded")]
-pub fn way(rig: &Rig, array: &Array) -> Result<Way, DeviceError> {
-    Way::new(&rig.device.port, rig.device.serial.baud, Some(simulated(rig, array)))
+/// If the embedded device does not start, or this build has none.
+#[cfg_attr(not(feature = "embedded"), expect(unused_variables, reason = "the array is what would be simulated"))]
+pub fn route(rig: &Rig, array: &Array) -> Result<Route, DeviceError> {
+    let (port, baud) = (&rig.device.port, rig.device.serial.baud);
+    #[cfg(feature = "embedded")]
+    return Route::or_simulated(port, baud, simulated(rig, array));
+    #[cfg(not(feature = "embedded"))]
+    Route::new(port, baud)
 }
 
 /// Describes the simulated device of this rig and its array.

@@ -21,7 +21,7 @@ fn prepared(experiment: &str, settings: &[&str]) -> Prepared {
 /// Its device, started anew.
 async fn device(prepared: &Prepared) -> Client {
     let wanted = wanted(&prepared.config().rig, &prepared.problem().array);
-    Client::connect(prepared.way().unwrap(), wanted).await.unwrap()
+    Client::connect(prepared.route().unwrap(), wanted).await.unwrap()
 }
 
 fn runner(client: &mut Client) -> ShotRunner<'_> {

@@ -134,7 +134,7 @@ fn a_device_of_another_rig() {
         "(225 sites, 1930 couplings, 2 inputs, 1 outputs)",
         &theirs,
         "xyloop device info --device ",
-        "Give the rig file that describes this device",
+        "give the rig file that describes this device",
     ];
     expect_refusal(&bench, training, &words);
     // The same lattice with other converters or another order of its inputs is another rig, too.
@@ -142,7 +142,7 @@ fn a_device_of_another_rig() {
         ["rig.converters.coupling_bits=12", "rig.converters.field_range=4.5", "rig.lattice.inputs=[[4, 0], [0, 0]]"]
     {
         let training = bench.start(&["train", &small(), "--device", &served.place, "--set", set]);
-        expect_refusal(&bench, training, &["rig `xor-5x5-4nsq`", &theirs, "Give the rig file"]);
+        expect_refusal(&bench, training, &["rig `xor-5x5-4nsq`", &theirs, "give the rig file"]);
     }
     // And it is asked nothing it would have to undo.
     let info = bench.info(&served.place);

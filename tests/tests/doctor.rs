@@ -173,7 +173,7 @@ fn devices_of_other_versions_fail_with_both_named() {
     let theirs = WIRE_VERSION + 1;
     let version = fake::device(link::Config { version: theirs, ..link::Config::device() }, Vec::new());
     let report = doctor(&bench, &version, &[]).expect_code(3).json();
-    let words = [format!("speaks wire version {theirs}"), format!("this program version {WIRE_VERSION}")];
+    let words = [format!("speaks wire version {theirs}"), format!("this program speaks version {WIRE_VERSION}")];
     expect_one(&report, "failed", "first exchange", &words.each_ref().map(String::as_str));
 
     let greeting = Greeting { schema_hash: [0xab; 8], ..Greeting::new(1, 2) };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use xyloop::{
-    checkup::{self, BenchOptions, BenchReport, Stage, System},
+    checkup::{self, Measured, System, ThroughputOptions, ThroughputReport},
     device::Client,
     rig::wanted,
 };
@@ -46,9 +46,9 @@ pub struct Arguments {
 
 /// `true` if everything was measured; `false` after Ctrl-C.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let Known { rig, way, port, baud } = arguments.whom.known()?;
+    let Known { rig, route, port, baud } = arguments.whom.known()?;
     let system = System::default();
-    let options = BenchOptions {
+    let options = ThroughputOptions {
         round_trips: arguments.round_trips as usize,
         generations: arguments.generations as usize,
         shots: arguments.shots.unwrap_or(0) as usize,
@@ -59,8 +59,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     // Codes of another wiring would be refused, or drive what nobody meant.
     let mut client = match &rig {
-        Some((rig, _, array)) => Client::connect(way, wanted(rig, array)).await?,
-        None => Client::connect_any(way, 0).await?,
+        Some((rig, _, array)) => Client::connect(route, wanted(rig, array)).await?,
+        None => Client::connect_any(route, 0).await?,
     };
     let place = client.place().to_owned();
     let measured = tokio::select! {
@@ -69,7 +69,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     match measured {
         None if options.shots > 0 => {
-            // Shots may be under way: what is left of them would stand in the next host's way.
+            // Shots may be under route: what is left of them would stand in the next host's route.
             let _ = tokio::time::timeout(ABORT_TIMEOUT, client.abort()).await;
             client.close().await;
         }
@@ -89,16 +89,16 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn say(stage: Stage, options: &BenchOptions) {
+fn say(stage: Measured, options: &ThroughputOptions) {
     match stage {
-        Stage::RoundTrips => eprintln!("making {} round trips", options.round_trips),
-        Stage::Staging => eprintln!("staging all codes, up to {} times", options.generations),
-        Stage::Shots => eprintln!("running up to {} shots: the array is driven", options.shots),
+        Measured::RoundTrips => eprintln!("making {} round trips", options.round_trips),
+        Measured::Staging => eprintln!("staging all codes, up to {} times", options.generations),
+        Measured::Shots => eprintln!("running up to {} shots: the array is driven", options.shots),
     }
 }
 
-fn print(place: &str, options: &BenchOptions, report: &BenchReport) {
-    let BenchReport { round_trips, staging, shots, resent, bad_frames } = report;
+fn print(place: &str, options: &ThroughputOptions, report: &ThroughputReport) {
+    let ThroughputReport { round_trips, staging, shots, resent, bad_frames } = report;
     let of_line = |share: Option<f64>| match (share, options.baud) {
         (Some(share), Some(baud)) => format!(", {:.0} % of a line of {baud} bits/s", 100.0 * share),
         _ => String::new(),

@@ -2,7 +2,7 @@
 
 use xyloop::{
     config,
-    device::{Client, Way, state_in_words},
+    device::{Client, Route, state_in_words},
 };
 
 use crate::options::Place;
@@ -18,8 +18,8 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let place = &arguments.place;
     let port = place.device.clone().unwrap_or_default();
-    let way = Way::new(&port, config::Serial::default().baud, None)?;
-    let mut client = Client::connect_any(place.around(way)?, 0).await?;
+    let route = Route::new(&port, config::Serial::default().baud)?;
+    let mut client = Client::connect_any(place.tapped(route)?, 0).await?;
     client.clear().await?;
     let status = client.status().await?;
     println!("{}: {}", client.place(), state_in_words(&status.state));

@@ -7,6 +7,7 @@ use xyloop::{
 };
 
 use super::whom::{Known, Whom};
+use crate::offer;
 
 /// Arguments of `device doctor`.
 #[derive(Debug, clap::Args)]
@@ -28,11 +29,11 @@ pub struct Unwell {
 
 /// `true` if nothing failed; what did is an error.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let Known { rig, way, port, baud } = arguments.whom.known()?;
+    let Known { rig, route, port, baud } = arguments.whom.known()?;
     let rig =
         rig.map(|(rig, file, array)| RigFile { wanted: wanted(&rig, &array), deadman_ms: rig.timing.deadman_ms, file });
     let subject = Subject { port: &port, baud, rig, system: System::default() };
-    let examination = checkup::examine(way, &subject).await;
+    let examination = with_commands(checkup::examine(route, &subject).await);
     if arguments.json {
         println!("{}", serde_json::to_string(&examination).context("the report cannot be written as JSON")?);
     } else {
@@ -40,6 +41,17 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     let failed = examination.with_verdict(Verdict::Failed);
     if failed.is_empty() { Ok(true) } else { Err(Unwell { failed, of: examination.checks.len() }.into()) }
+}
+
+/// Says which commands of this program help, where the examination offers a step.
+fn with_commands(mut examination: Examination) -> Examination {
+    for finding in &mut examination.checks {
+        let action = finding.action.take();
+        // Where all is well there is nothing to be done next, only something to be known.
+        let clause = if finding.verdict == Verdict::Ok { &mut finding.found } else { &mut finding.next };
+        *clause = offer::joined(clause, action.as_ref());
+    }
+    examination
 }
 
 fn print(examination: &Examination) {

@@ -17,9 +17,9 @@ pub struct Arguments {
 
 /// Asks and prints; `true` if it answered.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let Known { rig, way, .. } = arguments.whom.known()?;
+    let Known { rig, route, .. } = arguments.whom.known()?;
     let expected = rig.as_ref().map(|(_, path, array)| (path, array.wiring_hash()));
-    let mut client = Client::connect_any(way, expected.map_or(0, |(_, hash)| hash)).await?;
+    let mut client = Client::connect_any(route, expected.map_or(0, |(_, hash)| hash)).await?;
     let status = client.status().await?;
     let (identity, link) = (client.identity().clone(), client.figures());
     let place = client.place().to_owned();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use xyloop::{
     config::{self, Array, Port, Rig},
-    device::Way,
+    device::Route,
     rig::simulated,
 };
 
@@ -22,10 +22,10 @@ pub struct Whom {
     settings: Settings,
 }
 
-/// Holds the way to a device, and its rig if a file was given: settings, where they were read from, what they describe.
+/// Holds the route to a device, and its rig if a file was given: settings, where they were read from, what they describe.
 pub struct Known {
     pub rig: Option<(Rig, PathBuf, Array)>,
-    pub way: Way,
+    pub route: Route,
     pub port: Port,
     /// Rate of a serial line, bits per second.
     pub baud: u32,
@@ -43,11 +43,19 @@ impl Whom {
             }
             None => None,
         };
-        let (port, baud, embedded) = match &rig {
-            Some((rig, _, array)) => (rig.device.port.clone(), rig.device.serial.baud, Some(simulated(rig, array))),
-            None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud, None),
+        let (port, baud, route) = match &rig {
+            Some((rig, _, array)) => {
+                let (port, baud) = (rig.device.port.clone(), rig.device.serial.baud);
+                let route = Route::or_simulated(&port, baud, simulated(rig, array))?;
+                (port, baud, route)
+            }
+            None => {
+                let (port, baud) = (place.device.clone().unwrap_or_default(), config::Serial::default().baud);
+                let route = Route::new(&port, baud)?;
+                (port, baud, route)
+            }
         };
-        let way = place.around(Way::new(&port, baud, embedded)?)?;
-        Ok(Known { rig, way, port, baud })
+        let route = place.tapped(route)?;
+        Ok(Known { rig, route, port, baud })
     }
 }

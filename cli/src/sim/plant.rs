@@ -28,7 +28,7 @@ The record is CSV with the columns stamp_us (the board's time), event, chip, cha
   mark     a shot begins with the next latch; the code is its number | error  a frame that the chip dropped, and why")]
 pub struct Arguments {
     #[command(flatten)]
-    way: Way,
+    reach: Reach,
     /// The rig file, or an experiment file (then its rig).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -43,7 +43,7 @@ pub struct Arguments {
 /// How the board reaches it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Way {
+struct Reach {
     /// On a TCP port, e.g. 127.0.0.1:5556 (port 0: any free one). There is no password: keep it on loopback.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     tcp: Option<String>,
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let goes_on = file.metadata().map_err(failed)?.len() > 0;
         rack = rack.recording(Box::new(file), goes_on)?;
     }
-    let server = match (&arguments.way.tcp, &arguments.way.fifo) {
+    let server = match (&arguments.reach.tcp, &arguments.reach.fifo) {
         (Some(address), _) => PlantServer::on_tcp(rack, address)?,
         (None, Some(folder)) => PlantServer::on_fifos(rack, folder)?,
         (None, None) => anyhow::bail!("give --tcp or --fifo"),

@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use super::{
-    Finding,
+    finding::Finding,
     port::{Access, Holder, PortFacts, System},
 };
-use crate::{config::Port, device::DeviceError};
+use crate::{
+    config::Port,
+    device::DeviceError,
+    error::{Action, ErrorKind},
+};
 
 /// Name of the check of the port.
 pub(super) const PORT: &str = "port";
@@ -18,7 +22,7 @@ pub(super) const OTHERS: &str = "other programs";
 /// Largest delay of an FTDI adapter that is none, milliseconds.
 const QUICK_MS: u32 = 1;
 
-/// What there is to say about a port before it is opened: what it is, and what will slow it down or disturb it.
+/// Says what there is to say about a port before it is opened: what it is, and what will slow it down or disturb it.
 pub fn port_findings(system: &System, port: &Port, baud: u32) -> Vec<Finding> {
     match port {
         Port::Sim => vec![Finding::ok(PORT, "the embedded simulated device, in this process")],
@@ -76,85 +80,46 @@ fn of_serial(facts: &PortFacts, path: &Path, baud: u32) -> Vec<Finding> {
     findings
 }
 
-/// What the error of a first contact says: about the port if it is the port, about the exchange otherwise.
+/// Says what the error of a first contact comes to: a finding about the port if it is the port, about the exchange
+/// otherwise. Where the system knows more than the error, the finding has it.
 pub(super) fn of_error(error: &DeviceError, system: &System, port: &Port, baud: u32) -> Finding {
-    let message = error.to_string();
     let path = match port {
         Port::Serial(path) => Some(path.as_path()),
         _ => None,
     };
     match error {
-        DeviceError::NoPort { path, available } => {
-            let here = if available.is_empty() { "none".into() } else { available.join(", ") };
-            Finding::failed(
-                PORT,
-                format!("there is no port {}; serial ports here: {here}", path.display()),
-                "the system has not seen the device",
-                "plug it in and power it, then look at `ls -l /dev/serial/by-id`; a device that is plugged in and not \
-                 listed there leaves its reason in `sudo dmesg | tail`",
-            )
-        }
-        DeviceError::Permission { path } => of_permission(path, system.look(path).access.as_ref()),
+        DeviceError::Permission { path } => of_permission(error, path, system.look(path).access.as_ref()),
         DeviceError::Busy { path } => {
             let holders = system.look(path).holders;
-            let (by, next) = if holders.is_empty() {
-                ("another program".into(), format!("`sudo fuser -v {}` names it; close it", path.display()))
-            } else {
-                (named(&holders), "close it, or stop the service that started it".into())
-            };
+            if holders.is_empty() {
+                return Finding::of_error(PORT, error.to_string(), error.advice());
+            }
             Finding::failed(
                 PORT,
-                format!("{} is in use by {by}", path.display()),
-                "only one program can talk to a device",
-                next,
+                format!("port {} is in use by {}", path.display(), named(&holders)),
+                error.advice().why,
+                "close it, or stop the service that started it",
             )
         }
-        DeviceError::NotAPort { path, reason } => Finding::failed(
-            PORT,
-            format!("{} is not a serial port ({reason})", path.display()),
-            "nothing can be sent there",
-            "give the path of a serial port (`ls -l /dev/serial/by-id`), `tcp://HOST:PORT` or `sim`",
-        ),
-        DeviceError::NoListener { place, reason } => Finding::failed(
-            PORT,
-            format!("nothing answers at {place} ({reason})"),
-            "nobody listens at that address",
-            "start the device's server (`xyloop sim serve --tcp` for a simulated one), or check address and firewall",
-        ),
-        DeviceError::TurnedAway { place } => Finding::failed(
-            PORT,
-            format!("{place} closed the connection at once"),
-            "it is in use by another host, or it is no xyloop device",
-            "end the other host's run and try again",
-        ),
         DeviceError::NotADevice { waited, received, bad, echoed, first, .. } => {
             of_silence(Heard { waited: *waited, received: *received, bad: *bad, echoed: *echoed, first }, path, baud)
         }
-        DeviceError::Version { ours, theirs, .. } => Finding::failed(
-            EXCHANGE,
-            format!("the device speaks wire version {theirs}, this program version {ours}"),
-            "neither can read what the other says",
-            "install the firmware that belongs to this program, or the program that belongs to the firmware",
-        ),
-        DeviceError::Schema { ours, theirs, .. } => Finding::failed(
-            EXCHANGE,
-            format!("the device knows other messages (schema {theirs:016x}) than this program (schema {ours:016x})"),
-            "a message would be taken for another one",
-            "flash firmware built from the same release as this program",
-        ),
-        DeviceError::Open { .. } | DeviceError::NothingToSimulate | DeviceError::Embedded(_) => {
-            Finding::failed(PORT, message, "the way to the device cannot be opened", "see to the reason given")
-        }
-        _ => Finding::failed(
-            EXCHANGE,
-            message,
-            "a device that stops in the first exchange will not carry a run",
-            "power-cycle the device and try again; `--trace FILE` and `xyloop device trace FILE` show what was said",
-        ),
+        _ => Finding::of_error(if is_of_port(error) { PORT } else { EXCHANGE }, error.to_string(), error.advice()),
     }
 }
 
-/// What came instead of an answer.
+/// Says if the way to the device could not be opened, so that no word was exchanged.
+fn is_of_port(error: &DeviceError) -> bool {
+    match error {
+        DeviceError::Lost { .. } | DeviceError::NoAnswer { .. } => false,
+        // A simulated device that did not start is none that could be talked to.
+        #[cfg(feature = "embedded")]
+        DeviceError::Embedded(_) => true,
+        error => matches!(error.kind(), ErrorKind::Link | ErrorKind::Config),
+    }
+}
+
+/// Holds what came instead of an answer.
 #[derive(Clone, Copy)]
 struct Heard<'h> {
     waited: std::time::Duration,
@@ -194,33 +159,29 @@ fn of_silence(heard: Heard<'_>, path: Option<&Path>, baud: u32) -> Finding {
         return Finding::failed(EXCHANGE, found, why, next);
     }
     let next = if is_serial {
-        "give the rig file with the device's rate (`device.serial.baud`; `--config RIG --set rig.device.serial.baud=…` \
-         tries another one); if that is right, it is another device"
+        "give the rig file with the device's rate (`device.serial.baud`); if that is right, it is another device"
     } else {
         "check that the address is that of an xyloop device"
     };
-    Finding::failed(EXCHANGE, found, "either end's baud rate is another one, or it is another device", next)
+    let finding =
+        Finding::failed(EXCHANGE, found, "either end's baud rate is another one, or it is another device", next);
+    if is_serial { finding.offering(Action::TryRate) } else { finding }
 }
 
-fn of_permission(path: &Path, access: Option<&Access>) -> Finding {
+fn of_permission(error: &DeviceError, path: &Path, access: Option<&Access>) -> Finding {
     let shown = path.display();
     let (found, next) = match access {
         Some(Access { group, mode, in_session: false }) if mode & 0o060 == 0o060 => (
-            format!(
-                "no permission to open {shown}: it belongs to group `{group}` (mode {mode:o}), which you are not in"
-            ),
+            format!("{error}: it belongs to group `{group}` (mode {mode:o}), which you are not in"),
             format!("sudo usermod -aG {group} $USER, then log out and in again"),
         ),
         Some(Access { group, mode, .. }) => (
-            format!("no permission to open {shown}: group `{group}` may not write to it (mode {mode:o})"),
+            format!("{error}: group `{group}` may not write to it (mode {mode:o})"),
             format!("let a udev rule give it MODE=\"0660\", or for now: sudo chmod g+rw {shown}"),
         ),
-        None => (
-            format!("no permission to open {shown}"),
-            format!("`ls -l {shown}` shows the group that may; add yourself to it"),
-        ),
+        None => return Finding::of_error(PORT, error.to_string(), error.advice()),
     };
-    Finding::failed(PORT, found, "a program has the rights of the user who starts it", next)
+    Finding::failed(PORT, found, error.advice().why, next)
 }
 
 fn named(holders: &[Holder]) -> String {
@@ -229,7 +190,7 @@ fn named(holders: &[Holder]) -> String {
     each.join(", ")
 }
 
-/// Bytes as they can be shown: text in quotes, the rest as numbers.
+/// Shows bytes as they can be shown: text in quotes, the rest as numbers.
 fn sample(bytes: &[u8]) -> String {
     if is_text(bytes) {
         return format!("{:?}", String::from_utf8_lossy(bytes));

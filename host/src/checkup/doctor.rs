@@ -1,19 +1,17 @@
 //! The examination: every check in order, as far as the ones before allow. Nothing on the device is changed by it.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
-    Examination, Finding, System,
     contact::{EXCHANGE, OTHERS, PORT, of_error, port_findings},
+    finding::{Examination, Finding},
     judge::{self, Traffic},
+    subject::Subject,
     trips::Trips,
 };
-use crate::{
-    config::Port,
-    device::{Client, DeviceError, Wanted, Way},
-};
+use crate::device::{Client, DeviceError, Route};
 
 /// Round trips made to judge the line.
 const ROUND_TRIPS: usize = 200;
@@ -27,36 +25,14 @@ const CLOCK_TRIPS: usize = 10;
 const OF_DEVICE: [&str; 11] =
     ["identity", "boot", "serial number", "wiring", "results", "slots", "deadman", "codecs", "state", "link", "clock"];
 
-/// What is examined.
-pub struct Subject<'s> {
-    /// The way to the device.
-    pub port: &'s Port,
-    /// Rate of a serial line, bits per second.
-    pub baud: u32,
-    /// The rig file it is held against, if one was given.
-    pub rig: Option<RigFile>,
-    /// Where the system's files are.
-    pub system: System,
-}
-
-/// What a rig file says of its device.
-pub struct RigFile {
-    /// The file.
-    pub file: PathBuf,
-    /// The device that is wanted.
-    pub wanted: Wanted,
-    /// The deadman it says the device has, milliseconds.
-    pub deadman_ms: u32,
-}
-
-/// Looks at everything that can be looked at. `way` is the one that [`Subject::port`] names.
-pub async fn examine(way: Way, subject: &Subject<'_>) -> Examination {
-    let place = way.place().to_owned();
+/// Looks at everything that can be looked at. `route` is the one that [`Subject::port`] names.
+pub async fn examine(route: Route, subject: &Subject<'_>) -> Examination {
+    let place = route.place().to_owned();
     let mut examination = Examination { place, checks: Vec::new(), not_examined: Vec::new() };
     let of_port = port_findings(&subject.system, subject.port, subject.baud);
     let hash = subject.rig.as_ref().map_or(0, |rig| rig.wanted.wiring_hash);
     let started = Instant::now();
-    match Client::connect_any(way, hash).await {
+    match Client::connect_any(route, hash).await {
         Ok(mut client) => {
             let took_ms = started.elapsed().as_secs_f64() * 1e3;
             examination.checks.extend(of_port);

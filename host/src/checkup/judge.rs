@@ -7,10 +7,14 @@ use xyloop_protocol::{
 };
 
 use super::{
-    Finding, Quantiles, Subject,
-    trips::{Trip, clock_rate},
+    finding::Finding,
+    subject::Subject,
+    trips::{Quantiles, Trip, clock_rate},
 };
-use crate::device::{Identity, LinkFigures, boot_in_words, state_in_words};
+use crate::{
+    device::{DeviceError, Identity, LinkFigures, boot_in_words, state_in_words},
+    error::Action,
+};
 
 /// Time between two keep-alives of a host, milliseconds.
 const KEEPALIVE_MS: u16 = 50;
@@ -27,7 +31,7 @@ const BAD_MIN: u64 = 2;
 /// Largest deviation of a device's clock.
 const CLOCK_PERCENT: f64 = 2.0;
 
-/// Who it is.
+/// Says who it is.
 pub(super) fn identity(identity: &Identity, status: &Status) -> Finding {
     let Identity { vendor, model, serial, firmware, boot_id, .. } = identity;
     let up = status.uptime_us as f64 / 1e6;
@@ -40,7 +44,7 @@ pub(super) fn identity(identity: &Identity, status: &Status) -> Finding {
     }))
 }
 
-/// Why it started: a firmware that came to an end by itself did so for a reason.
+/// Says why it started: a firmware that came to an end by itself did so for a reason.
 pub(super) fn boot(cause: BootCause, note: &str) -> Finding {
     let (check, found) = ("boot", boot_in_words(cause, note));
     let finding = match cause {
@@ -61,7 +65,7 @@ pub(super) fn boot(cause: BootCause, note: &str) -> Finding {
     finding.with(json!({ "cause": cause, "note": note }))
 }
 
-/// Whether it is the one that the rig file wants.
+/// Judges if it is the one that the rig file wants.
 pub(super) fn serial_number(subject: &Subject<'_>, theirs: &str) -> Finding {
     let check = "serial number";
     match subject.rig.as_ref().map(|rig| (rig.file.display(), &rig.wanted.serial_number)) {
@@ -79,12 +83,13 @@ pub(super) fn serial_number(subject: &Subject<'_>, theirs: &str) -> Finding {
     }
 }
 
-/// Whether it is wired as the rig file says.
+/// Judges if it is wired as the rig file says.
 pub(super) fn wiring(subject: &Subject<'_>, theirs: u64, limits: &Limits) -> Finding {
     let (check, Limits { sites, couplings, inputs, outputs, .. }) = ("wiring", limits);
     let theirs_is = format!("{sites} sites, {couplings} couplings, {inputs} inputs, {outputs} outputs");
     let Some(rig) = &subject.rig else {
-        return Finding::ok(check, format!("{theirs:016x} ({theirs_is}); give `--config RIG` to compare"));
+        let found = format!("{theirs:016x} ({theirs_is}); there is no rig file to compare it with");
+        return Finding::ok(check, found).offering(Action::NameRig);
     };
     let (file, wanted) = (rig.file.display(), &rig.wanted);
     let ours = wanted.wiring_hash;
@@ -107,7 +112,7 @@ pub(super) fn wiring(subject: &Subject<'_>, theirs: u64, limits: &Limits) -> Fin
     )
 }
 
-/// Whether it can take what a training asks for.
+/// Judges if it can take what a training asks for.
 pub(super) fn limits(subject: &Subject<'_>, limits: &Limits) -> Vec<Finding> {
     let needed = EQUILIBRIA * 2 * u32::from(limits.sites);
     let held = limits.result_bytes;
@@ -173,20 +178,16 @@ fn codecs(limits: &Limits) -> Finding {
     )
 }
 
-/// How it is, and what others have left on it.
+/// Says how it is, and what others have left on it.
 pub(super) fn state(place: &str, status: &Status) -> Vec<Finding> {
     let (check, words) = ("state", state_in_words(&status.state));
     let (generation, stops) = (status.generation.number, status.counts.deadman);
     let found = format!("{words}, generation {generation}, {stops} deadman stops since it started");
     let of_state = match status.state {
-        State::Faulted(_) => Finding::failed(
-            check,
-            found,
-            "outputs are safe and everything but questions is refused until the fault is cleared",
-            format!(
-                "see to the cause, then `xyloop device clear --device {place}`; a fault that comes back needs a look at the board"
-            ),
-        ),
+        State::Faulted(_) => {
+            let fault = DeviceError::Fault { place: place.to_owned(), state: status.state };
+            Finding::of_error(check, found, fault.advice())
+        }
         State::Boot => Finding::warning(
             check,
             found,
@@ -217,7 +218,7 @@ pub(super) fn state(place: &str, status: &Status) -> Vec<Finding> {
     findings
 }
 
-/// What happened on the line during the round trips, at both ends.
+/// Counts what happened on the line during the round trips, at both ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traffic {
     /// Good frames received here, data frames sent from here.
@@ -229,7 +230,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Between two looks at both ends.
+    /// Counts between two looks at both ends.
     pub fn between(before: (&LinkFigures, &Status), after: (&LinkFigures, &Status)) -> Self {
         let ((from, their_from), (to, their_to)) = (before, after);
         let grown = |now: u64, then: u64| now.saturating_sub(then);
@@ -242,7 +243,7 @@ impl Traffic {
     }
 }
 
-/// How good the line is.
+/// Judges how good the line is.
 pub(super) fn link(asked: usize, quantiles: &Quantiles, traffic: &Traffic, deadman_ms: u16) -> Finding {
     let Traffic { frames: (received, sent), bad: [bad_here, bad_there], resent: [ours, theirs] } = *traffic;
     let count = quantiles.count;
@@ -293,7 +294,7 @@ pub(super) fn link(asked: usize, quantiles: &Quantiles, traffic: &Traffic, deadm
     }))
 }
 
-/// Whether its clock agrees with ours.
+/// Judges if its clock agrees with ours.
 pub(super) fn clock(trips: &[Trip]) -> Finding {
     let check = "clock";
     let why = "settle times and the deadman are counted by the device's clock";

@@ -3,76 +3,32 @@
 //! Each result is handed out once, whatever happens to the line; the device forgets it only when it is retired.
 
 use xyloop_protocol::{
-    message::{Command, Report},
-    units::{Flags, ShotId, Turn},
+    message::{Command, Plan, Report},
+    units::ShotId,
 };
 
 use super::{
-    Client, DeviceError, LinkFigures,
+    client::Client,
+    error::DeviceError,
+    figures::LinkFigures,
+    holding::Beginning,
+    pending_batch::{PendingBatch, Verdict, Words},
     session::{Trouble, Unasked, decode},
-    work::{Verdict, Words},
+    shot::{ShotOrder, ShotResult},
 };
 
-/// One shot to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShotOrder {
-    /// Its name; ascending over all batches of a [`Client`].
-    pub id: ShotId,
-    /// Every β with the other sign.
-    pub flip: bool,
-    /// One phase per input site.
-    pub inputs: Vec<Turn>,
-    /// One phase per output site.
-    pub targets: Vec<Turn>,
-}
-
-/// One settled and read state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Equilibrium {
-    /// Index of its segment in the plan.
-    pub segment: u8,
-    /// Number of the generation in force.
-    pub generation: u32,
-    /// What the device noticed.
-    pub flags: Flags,
-    /// Time from the segment's start until the read, microseconds.
-    pub settle_us: u32,
-    /// Largest change between the last two windows, 2^-16 turns.
-    pub residual_turn: u16,
-    /// Largest distance of a site from the shot's free state, 2^-16 turns.
-    pub moved_turn: u16,
-    /// Phases of all sites or of the output sites, as the plan asks.
-    pub phases: Vec<Turn>,
-}
-
-/// Everything measured in one shot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShotResult {
-    /// The shot.
-    pub id: ShotId,
-    /// Its equilibria, in the order of the plan.
-    pub equilibria: Vec<Equilibrium>,
-}
-
-impl ShotResult {
-    /// The flags of all its equilibria.
-    pub fn flags(&self) -> Flags {
-        self.equilibria.iter().fold(Flags::default(), |flags, equilibrium| flags.with(equilibrium.flags))
-    }
-}
-
-/// Shots under way.
+/// Hands out the results of shots that are under way.
 pub struct Batch<'c> {
     client: &'c mut Client,
 }
 
 impl<'c> Batch<'c> {
-    /// The plan is on its way.
+    /// Begins where the plan is on its way.
     pub(super) fn new(client: &'c mut Client) -> Self {
         Self { client }
     }
 
-    /// The next shot's results, in order; `None` when there are no more. At least every [`Batch::most_unretired`] shots
+    /// Awaits the next shot's results, in order; `None` when there are no more. At least every [`Batch::most_unretired`] shots
     /// they must be retired, or the device has no room to go on.
     ///
     /// # Errors
@@ -82,12 +38,12 @@ impl<'c> Batch<'c> {
         self.client.next_result().await
     }
 
-    /// Shots whose results may be held back before they are retired.
+    /// Says how many shots' results may be held back before they are retired.
     pub fn most_unretired(&self) -> usize {
         (self.client.slots() / 2).max(1)
     }
 
-    /// All shots up to this one are safe with us: the device may forget them.
+    /// Lets the device forget all shots up to this one: they are safe with us.
     ///
     /// # Errors
     /// If the device is lost for good; [`DeviceError::Interrupted`].
@@ -95,18 +51,58 @@ impl<'c> Batch<'c> {
         self.client.retire(through).await
     }
 
-    /// The link's figures, as of a moment ago.
+    /// Returns the link's figures, as of a moment ago.
     pub fn figures(&self) -> LinkFigures {
         self.client.figures()
     }
 }
 
 impl Client {
-    pub(super) fn slots(&self) -> usize {
-        usize::from(self.identity().limits.shot_slots)
+    /// Starts a batch: the plan, then its shots as the device has room. Results are taken with [`Batch::next`]. The
+    /// plan's run number and codec are the client's, whatever is given.
+    ///
+    /// # Errors
+    /// If the shots' ids do not ascend, results of the batch before were not retired, or the device is lost for good;
+    /// [`DeviceError::Interrupted`]. A refusal of the plan is the error of [`Batch::next`].
+    pub async fn batch(&mut self, plan: Plan, shots: Vec<ShotOrder>) -> Result<Batch<'_>, DeviceError> {
+        let mut last = self.delivered_through;
+        for &ShotOrder { id, .. } in &shots {
+            if id <= last {
+                return Err(DeviceError::ShotIds { id, last });
+            }
+            last = id;
+        }
+        self.check_retired()?;
+        let plan = Plan { run: self.run, codec: self.codec, ..plan };
+        self.pending = Some(PendingBatch::new(plan, shots, &self.identity.limits));
+        self.session.late_is_over();
+        let ordered = self.session.order_ahead("plan", Command::Plan(plan)).await;
+        if let Err(trouble) = ordered {
+            // Ends with the plan in force.
+            self.overcome(trouble).await?;
+        }
+        Ok(Batch::new(self))
     }
 
-    /// The next result that was not handed out, however often the line has to be made anew for it.
+    /// Lets the device forget all shots up to this one: they are safe with us.
+    ///
+    /// # Errors
+    /// If the device is lost for good; [`DeviceError::Interrupted`].
+    pub async fn retire(&mut self, through: ShotId) -> Result<(), DeviceError> {
+        // What was not handed out is not safe with anybody.
+        let through = through.min(self.delivered_through);
+        self.retired_through = self.retired_through.max(through);
+        if let Some(work) = &mut self.pending {
+            work.retire(through);
+        }
+        match self.session.send(Command::Retire(through)).await {
+            Ok(_) => Ok(()),
+            // A new connection begins with it.
+            Err(trouble) => self.overcome(trouble).await,
+        }
+    }
+
+    /// Awaits the next result that was not handed out, however often the line has to be made anew for it.
     pub(super) async fn next_result(&mut self) -> Result<Option<ShotResult>, DeviceError> {
         loop {
             match self.try_next().await {
@@ -118,16 +114,16 @@ impl Client {
 
     async fn try_next(&mut self) -> Result<Option<ShotResult>, Trouble> {
         loop {
-            if self.session.went_safe {
+            if self.session.holding.is_safe() {
                 self.arm_again().await?;
             }
             self.upload().await?;
             // Shots are sent behind plan and codes without waiting for their answers, which come before any result.
             self.session.settle().await?;
-            if self.session.went_safe {
+            if self.session.holding.is_safe() {
                 continue;
             }
-            let Some(work) = self.work.as_ref().filter(|work| !work.is_over()) else { return Ok(None) };
+            let Some(work) = self.pending.as_ref().filter(|work| !work.is_over()) else { return Ok(None) };
             if !work.is_running() {
                 let what = "the device has no slot for a shot: it offers none, or nothing was retired".into();
                 return Err(DeviceError::Protocol { what }.into());
@@ -144,12 +140,12 @@ impl Client {
         }
     }
 
-    /// What the equilibria of a message complete, if they are what is due.
+    /// Returns what the equilibria of a message complete, if they are what is due.
     async fn sort(&mut self, bytes: &[u8]) -> Result<Option<ShotResult>, Trouble> {
-        let (Some(work), Report::Equilibria(equilibria)) = (self.work.as_mut(), decode(bytes)?.report) else {
+        let (Some(work), Report::Equilibria(equilibria)) = (self.pending.as_mut(), decode(bytes)?.report) else {
             return Ok(None);
         };
-        match work.take(&equilibria, self.resumed)? {
+        match work.take(&equilibria, self.session.beginning)? {
             Verdict::Taken => Ok(None),
             Verdict::Result(result) => Ok(Some(result)),
             Verdict::Again(id) => {
@@ -160,7 +156,7 @@ impl Client {
                 }
                 Ok(None)
             }
-            Verdict::Foreign(what) if self.resumed => {
+            Verdict::Foreign(what) if self.session.beginning == Beginning::Resumed => {
                 tracing::warn!("{what}: everything on the device is dropped and asked for again");
                 self.start_over().await?;
                 Ok(None)
@@ -172,7 +168,7 @@ impl Client {
     /// Sends waiting shots as far as the device has slots for them.
     async fn upload(&mut self) -> Result<(), Trouble> {
         let slots = self.slots();
-        let Some(work) = &mut self.work else { return Ok(()) };
+        let Some(work) = &mut self.pending else { return Ok(()) };
         // As many as leave without waiting: who waits here takes no results, and a device that cannot send takes no shots.
         while let Some(order) = work.next_order(slots) {
             if work.is_running() && !self.session.takes_more() {

@@ -1,124 +1,19 @@
-//! The owner's end of a connection: channels to the task that keeps it alive (`pump`), what the device said in the first
-//! exchange, the link's figures, and how the connection ended.
+//! The owner's end of a connection: channels to the task that keeps it alive (`pump`), and how it came about and ended.
 
-use std::{
-    hash::{BuildHasher, Hasher},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    error::DeviceError,
+    figures::Gauge,
+    outcome::{Cause, End, Judge, NotOpened},
+    pump,
+    transport::Transport,
 };
-
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
-
-use super::{DeviceError, Transport, pump};
 
 /// Messages waiting on their way to the device.
 const QUEUE: usize = 256;
 /// Groups of messages waiting on their way from it.
 const GROUPS: usize = 8;
-
-/// Figures of the link, as of a moment ago.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LinkFigures {
-    /// Bytes received and sent.
-    pub bytes: (u64, u64),
-    /// Good frames received, and data frames sent.
-    pub frames: (u64, u64),
-    /// Frames received that were damaged or of another session.
-    pub bad_frames: u64,
-    /// Frames sent again.
-    pub resends: u64,
-    /// Smoothed round trip, microseconds.
-    pub rtt_us: u32,
-    /// When the device was last heard.
-    pub heard: Option<Instant>,
-}
-
-impl LinkFigures {
-    /// For how long the device has not been heard.
-    pub fn silence(&self, now: Instant) -> Duration {
-        self.heard.map_or(Duration::ZERO, |heard| now.saturating_duration_since(heard))
-    }
-
-    /// These figures behind those of earlier connections.
-    pub(super) fn after(self, earlier: Self) -> Self {
-        Self {
-            bytes: (self.bytes.0 + earlier.bytes.0, self.bytes.1 + earlier.bytes.1),
-            frames: (self.frames.0 + earlier.frames.0, self.frames.1 + earlier.frames.1),
-            bad_frames: self.bad_frames + earlier.bad_frames,
-            resends: self.resends + earlier.resends,
-            ..self
-        }
-    }
-}
-
-/// The figures as the connection's task writes them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Gauge(Arc<Mutex<LinkFigures>>);
-
-impl Gauge {
-    pub fn read(&self) -> LinkFigures {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn write(&self, figures: LinkFigures) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figures;
-    }
-}
-
-/// What a device said in the first exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
-    pub wiring_hash: u64,
-    pub boot_id: u32,
-    pub serial: String,
-}
-
-/// Looks at what a device said before the device is told that it has a host: a refusal leaves no trace there.
-pub(super) type Judge = Box<dyn FnOnce(&Peer) -> Result<(), DeviceError> + Send>;
-
-/// Why a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The port failed or hung up.
-    Broken(String),
-    /// The device does not know the session.
-    Forgotten,
-    /// The device ended the session.
-    Closed,
-    /// Something that no resend and no reconnect cures.
-    Failed(String),
-    /// The owner went.
-    Left,
-}
-
-impl std::fmt::Display for Cause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Broken(reason) | Self::Failed(reason) => f.write_str(reason),
-            Self::Forgotten => f.write_str("it does not know this connection (any more)"),
-            Self::Closed => f.write_str("it closed the connection"),
-            Self::Left => f.write_str("the connection was closed"),
-        }
-    }
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-pub(super) struct End {
-    pub cause: Cause,
-    /// The line, where it still works: opening it anew could reset a board.
-    pub transport: Option<Transport>,
-}
-
-/// A connection that did not come about.
-pub(super) struct NotOpened {
-    pub error: DeviceError,
-    /// The line, where it still works.
-    pub transport: Option<Transport>,
-}
 
 /// The owner's end of a connection.
 pub(super) struct Connection {
@@ -167,11 +62,4 @@ impl Connection {
         drop(self.incoming);
         let _ = tokio::time::timeout(2 * pump::CLOSE_TIMEOUT, self.task).await;
     }
-}
-
-/// A number that nobody else has: names a session, a boot or a run. Not for secrets.
-pub fn fresh_number() -> u32 {
-    // The standard library seeds every `RandomState` from the system's generator.
-    let number = std::collections::hash_map::RandomState::new().build_hasher().finish() as u32;
-    number.max(1)
 }

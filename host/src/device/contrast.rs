@@ -2,9 +2,9 @@
 
 use xyloop_protocol::message::Report;
 
-use super::{Client, DeviceError, decode, session::Trouble, work::Work};
+use super::{client::Client, decode, error::DeviceError, pending_batch::PendingBatch, session::Trouble};
 
-/// Contrast sums of the shots since the plan, model units (radians are in the cosines).
+/// Holds the contrast sums of the shots since the plan, model units (radians are in the cosines).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sums {
     /// Shots in the sums.
@@ -16,7 +16,7 @@ pub struct Sums {
 }
 
 impl Client {
-    /// Contrast sums of the batch whose results were all taken.
+    /// Collects the contrast sums of the batch whose results were all taken.
     ///
     /// # Errors
     /// If a sum did not fit, the sums are not those of the batch, or the device is lost for good;
@@ -59,7 +59,8 @@ impl Client {
             sums.values.extend(values);
         }
         self.session.late_is_over();
-        let (have, want) = (u64::from(sums.shots) + u64::from(sums.left_out), self.work.as_ref().map_or(0, Work::len));
+        let (have, want) =
+            (u64::from(sums.shots) + u64::from(sums.left_out), self.pending.as_ref().map_or(0, PendingBatch::len));
         if have != want as u64 {
             return Err(protocol(format!("its sums are over {have} shots, the batch has {want}")));
         }

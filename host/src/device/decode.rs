@@ -6,7 +6,7 @@ use xyloop_protocol::{
     units::{DacCode, Turn},
 };
 
-use super::Equilibrium;
+use super::shot::Equilibrium;
 
 /// The phases of a read-out of so many words; `shot`: what is known of the shot so far, its free state first.
 pub(super) fn phases(data: &[u8], shot: &[Equilibrium], words: usize, codec: Codec) -> Result<Vec<Turn>, Damaged> {
@@ -71,6 +71,15 @@ impl Piece {
     }
 }
 
+/// Writes codes as they travel, two bytes each.
+pub(super) fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
+    let mut bytes = vec![0; 2 * codes.len()];
+    for (place, code) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
+        *place = code.0.to_le_bytes();
+    }
+    bytes
+}
+
 /// A block's codes in pieces of at most so many bytes; those that are `unchanged` left out.
 pub(super) fn pieces_of_words(codes: &[DacCode], unchanged: Option<&[DacCode]>, most_bytes: usize) -> Vec<Piece> {
     let most = (most_bytes / 2).max(1);
@@ -81,7 +90,7 @@ pub(super) fn pieces_of_words(codes: &[DacCode], unchanged: Option<&[DacCode]>, 
             first: first as u32,
             count: piece.len() as u32,
             base: None,
-            bytes: super::commit::bytes_of(piece),
+            bytes: bytes_of(piece),
         })
         .collect()
 }

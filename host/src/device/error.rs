@@ -1,19 +1,22 @@
-//! What can be wrong with a device or the way to it. Every message names the place and the next step.
+//! What can be wrong with a device or the way to it, and of which kind that is. What is to be done about it is in `advice`.
 
 use std::{path::PathBuf, time::Duration};
 
 use xyloop_protocol::{
     codec::Codec,
-    message::{BootCause, Fault, Reason, Refusal, SafeCause, State},
+    message::{Refusal, State},
     units::ShotId,
 };
 
-/// Why a device cannot be used (any more).
+use super::words::{codec_name, refusal, state_in_words};
+use crate::error::ErrorKind;
+
+/// Says why a device cannot be used (any more).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
     /// The path is not there.
-    #[error("there is no port {path}: is the device plugged in and powered?{}", listed(.available))]
+    #[error("there is no port {path}; serial ports here: {}", listed(.available))]
     NoPort {
         /// The port asked for.
         path: PathBuf,
@@ -21,22 +24,19 @@ pub enum DeviceError {
         available: Vec<String>,
     },
     /// Another program has it open.
-    #[error("port {path} is in use by another program: close it (`fuser {path}` names it) and try again")]
+    #[error("port {path} is in use by another program")]
     Busy {
         /// The port.
         path: PathBuf,
     },
     /// The user may not open it.
-    #[error(
-        "no permission to open {path}: add yourself to the group that owns it \
-         (`ls -l {path}` shows which, often `dialout`) and log in again"
-    )]
+    #[error("no permission to open {path}")]
     Permission {
         /// The port.
         path: PathBuf,
     },
     /// The path is something, but no serial port.
-    #[error("{path} is not a serial port ({reason}): give a serial port, `tcp://HOST:PORT` or `sim`")]
+    #[error("{path} is not a serial port ({reason})")]
     NotAPort {
         /// What was given.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum DeviceError {
         reason: String,
     },
     /// Nobody listens at the address.
-    #[error("nothing answers at {place} ({reason}): start it with `xyloop sim serve --tcp`, or check the address")]
+    #[error("nothing answers at {place} ({reason})")]
     NoListener {
         /// Where.
         place: String,
@@ -60,15 +60,18 @@ pub enum DeviceError {
         reason: String,
     },
     /// `sim` without a rig.
-    #[error("the embedded simulated device needs a rig file that says what to simulate: give `--config RIG`")]
+    #[error("the embedded simulated device needs a rig file that says what to simulate")]
     NothingToSimulate,
+    /// `sim` in a build without the feature `embedded`.
+    #[error("this build has no simulated device in it")]
+    NoSimulator,
     /// The embedded simulated device did not start.
+    #[cfg(feature = "embedded")]
     #[error("the embedded simulated device did not start")]
     Embedded(#[from] xyloop_sim::serve::ServeError),
     /// Something is there that does not speak the protocol.
     #[error(
-        "{place} is not an xyloop device: no valid answer within {waited:?} ({received} bytes came, {bad} damaged \
-         frames). Check the port and the baud rate (`device.serial.baud`)"
+        "{place} is not an xyloop device: no valid answer within {waited:?} ({received} bytes came, {bad} damaged frames)"
     )]
     NotADevice {
         /// Where.
@@ -85,18 +88,13 @@ pub enum DeviceError {
         first: Vec<u8>,
     },
     /// The connection was closed before anything was said.
-    #[error(
-        "{place} closed the connection at once: the device is in use by another host, or it is not an xyloop device"
-    )]
+    #[error("{place} closed the connection at once")]
     TurnedAway {
         /// Where.
         place: String,
     },
     /// The device speaks another version of the wire.
-    #[error(
-        "{place} speaks wire version {theirs}, this program speaks version {ours}: \
-         install the firmware that belongs to this program, or the program that belongs to the firmware"
-    )]
+    #[error("{place} speaks wire version {theirs}, this program speaks version {ours}")]
     Version {
         /// Where.
         place: String,
@@ -106,10 +104,7 @@ pub enum DeviceError {
         theirs: u8,
     },
     /// The device knows other messages.
-    #[error(
-        "{place} knows other messages (schema {theirs:016x}) than this program (schema {ours:016x}): \
-         flash firmware built from the same release"
-    )]
+    #[error("{place} knows other messages (schema {theirs:016x}) than this program (schema {ours:016x})")]
     Schema {
         /// Where.
         place: String,
@@ -120,9 +115,7 @@ pub enum DeviceError {
     },
     /// The device is wired otherwise than the rig file says.
     #[error(
-        "{place} is wired otherwise than rig `{rig}`: the rig file says {ours:016x} ({ours_is}), the device {theirs:016x} \
-         (`xyloop device info --device {place}` says what it is). Give the rig file that describes this device (geometry, \
-         size, terminals, converter bits and ranges)"
+        "{place} is wired otherwise than rig `{rig}`: the rig file says {ours:016x} ({ours_is}), the device {theirs:016x}"
     )]
     Wiring {
         /// Where.
@@ -137,10 +130,7 @@ pub enum DeviceError {
         theirs: u64,
     },
     /// Another device than the one that is wanted.
-    #[error(
-        "{place} is another device: it is {theirs}, wanted is {ours} ({why}). Connect that one, or say which one is meant \
-         with `device.serial_number` in the rig file"
-    )]
+    #[error("{place} is another device: it is {theirs}, wanted is {ours} ({why})")]
     OtherDevice {
         /// Where.
         place: String,
@@ -153,8 +143,7 @@ pub enum DeviceError {
     },
     /// Another host has made a connection of its own to the device.
     #[error(
-        "another host took {place} over while this run was on it (the device was not restarted, boot id {boot_id:08x}): \
-         the couplings on it are not this run's any more. See to it that one host uses it, and start again"
+        "another host took {place} over while this run was on it (the device was not restarted, boot id {boot_id:08x})"
     )]
     TakenOver {
         /// Where.
@@ -163,10 +152,7 @@ pub enum DeviceError {
         boot_id: u32,
     },
     /// Another host's shots are on the device.
-    #[error(
-        "{place} holds {shots} shots of another host, which would be lost: let that host finish them. If it will not come \
-         back, the next `xyloop train` on this device drops them"
-    )]
+    #[error("{place} holds {shots} shots of another host, which would be lost")]
     Held {
         /// Where.
         place: String,
@@ -191,7 +177,7 @@ pub enum DeviceError {
         through: ShotId,
     },
     /// The connection ended.
-    #[error("lost {place}: {reason}. Outputs go safe by themselves; start again when the device is back")]
+    #[error("lost {place}: {reason}")]
     Lost {
         /// Where.
         place: String,
@@ -199,9 +185,7 @@ pub enum DeviceError {
         reason: String,
     },
     /// The device did not answer.
-    #[error(
-        "{place} did not answer `{asked}` within {waited:?}: `xyloop device info --device {place}` shows whether it lives"
-    )]
+    #[error("{place} did not answer `{asked}` within {waited:?}")]
     NoAnswer {
         /// Where.
         place: String,
@@ -211,10 +195,7 @@ pub enum DeviceError {
         waited: Duration,
     },
     /// The device cannot do what the experiment file asks for.
-    #[error(
-        "{place} does not offer the codec \"{}\": write codec = \"words\" in [link] of the experiment file",
-        codec_name(*.codec)
-    )]
+    #[error("{place} does not offer the codec \"{}\"", codec_name(*.codec))]
     NoCodec {
         /// Where.
         place: String,
@@ -224,15 +205,21 @@ pub enum DeviceError {
     /// The device said no.
     #[error("the device refused `{asked}`: {}", refusal(.refused))]
     Refused {
+        /// Where.
+        place: String,
         /// What was asked.
         asked: &'static str,
         /// Its words.
         refused: Refusal,
     },
     /// The device has a latched fault.
-    #[error("the device is in state {}: outputs are safe. See to the cause, then `xyloop device clear`; \
-         power-cycle the device if the fault comes back", state_in_words(.0))]
-    Fault(State),
+    #[error("the device is in state {}: outputs are safe", state_in_words(.state))]
+    Fault {
+        /// Where.
+        place: String,
+        /// Its state, with the fault.
+        state: State,
+    },
     /// The device said something that does not follow from what was asked.
     #[error("the device broke the protocol: {what}")]
     Protocol {
@@ -249,89 +236,46 @@ pub enum DeviceError {
     },
 }
 
-fn listed(ports: &[String]) -> String {
-    if ports.is_empty() { String::new() } else { format!(" Serial ports here: {}", ports.join(", ")) }
-}
-
-fn refusal(refusal: &Refusal) -> String {
-    let detail = refusal.detail;
-    match refusal.reason {
-        Reason::Malformed => format!("it could not decode a message of {detail} bytes"),
-        Reason::OutOfRange => format!("a number is beyond its limit of {detail}"),
-        Reason::Busy => format!("{detail} shots are still queued or running"),
-        Reason::NotStaged => format!("generation {detail} is staged, not the one named"),
-        Reason::CrcMismatch => format!("the staged codes have CRC {detail:08x}, not the one named"),
-        Reason::WrongGeneration => format!("it holds generation {detail}"),
-        Reason::NotReady => "its outputs are safe and no generation is latched".into(),
-        Reason::NoPlan => "it has no plan for the shot".into(),
-        Reason::BadPlan if detail == 255 => "the settle policy, the number of reads or the kick makes no sense".into(),
-        Reason::BadPlan => format!("segment {detail} of the plan is not allowed there"),
-        Reason::Full => format!("all its {detail} shot slots are taken"),
-        Reason::OldShot => format!("shot ids must ascend, the last one was {detail}"),
-        Reason::Faulted => {
-            let faults = [Fault::Converter, Fault::Board, Fault::Plant, Fault::Link];
-            let fault = faults.into_iter().find(|fault| *fault as u64 == detail);
-            let fault = fault.map_or_else(|| "unknown".into(), |fault| format!("{fault:?}").to_lowercase());
-            format!(
-                "a fault is latched ({fault}), outputs are safe. See to the cause, then `xyloop device clear`; power-cycle \
-                 the device if the fault comes back"
-            )
+impl DeviceError {
+    /// Says of which kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoPort { .. }
+            | Self::Busy { .. }
+            | Self::Permission { .. }
+            | Self::NotAPort { .. }
+            | Self::Open { .. }
+            | Self::NoListener { .. }
+            | Self::NotADevice { .. }
+            | Self::TurnedAway { .. }
+            | Self::Lost { .. }
+            | Self::NoAnswer { .. } => ErrorKind::Link,
+            Self::NothingToSimulate | Self::NoSimulator => ErrorKind::Config,
+            #[cfg(feature = "embedded")]
+            Self::Embedded(error) => kind_of_simulated(error),
+            Self::Version { .. }
+            | Self::Schema { .. }
+            | Self::Wiring { .. }
+            | Self::OtherDevice { .. }
+            | Self::TakenOver { .. }
+            | Self::Held { .. }
+            | Self::NoCodec { .. }
+            | Self::Refused { .. }
+            | Self::Fault { .. }
+            | Self::Protocol { .. }
+            | Self::Order { .. } => ErrorKind::Device,
+            Self::Interrupted => ErrorKind::Interrupted,
+            Self::ShotIds { .. } | Self::NotRetired { .. } => ErrorKind::Internal,
         }
-        Reason::NoCodec => format!("it does not offer this codec (its set is {detail:#b})"),
     }
 }
 
-/// A codec as it is written in an experiment file.
-fn codec_name(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Words => "words",
-        Codec::Delta => "delta",
-    }
+/// Says of which kind it is that a simulated device did not start.
+#[cfg(feature = "embedded")]
+fn kind_of_simulated(error: &xyloop_sim::serve::ServeError) -> ErrorKind {
+    if error.is_wrong_argument() { ErrorKind::Usage } else { ErrorKind::Device }
 }
 
-/// Why a device started, in words, and what its firmware left behind before that, on one line.
-pub fn boot_in_words(cause: BootCause, note: &str) -> String {
-    let cause = match cause {
-        BootCause::Unknown => "cause unknown",
-        BootCause::PowerOn => "power-on",
-        BootCause::Pin => "reset pin",
-        BootCause::Asked => "asked for",
-        BootCause::Watchdog => "watchdog",
-        BootCause::Panic => "panic",
-        BootCause::HardFault => "hard fault",
-        BootCause::BrownOut => "brown-out",
-    };
-    // A note is what a failing device wrote: no line ends, nor anything a terminal would obey.
-    let note = note.replace(char::is_control, " ");
-    match note.trim() {
-        "" => cause.into(),
-        note => format!("{cause}: {note}"),
-    }
-}
-
-/// A device's state in words.
-pub fn state_in_words(state: &State) -> String {
-    match state {
-        State::Boot => "booting".into(),
-        State::Safe(SafeCause::Reset) => "safe (since reset)".into(),
-        State::Safe(SafeCause::Asked) => "safe (as asked)".into(),
-        State::Safe(SafeCause::Deadman) => "safe (the host was silent)".into(),
-        State::Safe(SafeCause::Cleared) => "safe (a fault was cleared)".into(),
-        State::Ready => "ready".into(),
-        State::Running => "running".into(),
-        State::Faulted(fault) => format!("faulted ({fault:?})").to_lowercase(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_boot_is_said_on_one_line_whatever_was_left_behind() {
-        assert_eq!(boot_in_words(BootCause::Watchdog, ""), "watchdog");
-        assert_eq!(boot_in_words(BootCause::Panic, "at a.rs:12:5:\nindex 7"), "panic: at a.rs:12:5: index 7");
-        assert_eq!(boot_in_words(BootCause::BrownOut, "\u{1b}[2J\r\n"), "brown-out: [2J");
-        assert_eq!(boot_in_words(BootCause::HardFault, " \0\n"), "hard fault");
-    }
+fn listed(ports: &[String]) -> String {
+    if ports.is_empty() { "none".into() } else { ports.join(", ") }
 }

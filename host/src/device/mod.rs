@@ -1,4 +1,4 @@
-//! Talking to a device: the way there ([`Way`], [`Transport`]), the connection kept alive by a task of its own (`pump`,
+//! Talking to a device: the way there ([`Route`], [`Transport`]), the connection kept alive by a task of its own (`pump`,
 //! `connection`), questions and answers (`session`), what is asked of it ([`Client`], [`Batch`]), and what happens when
 //! the line is lost (`recovery`).
 //!
@@ -15,28 +15,44 @@
 //! `batch` return when their orders are on their way, and answers are taken as they come, before the first result. If one
 //! of them is a refusal, what was sent behind it is dropped, here and on the device, and the call that waited fails.
 
-mod around;
+mod advice;
 mod batch;
 mod client;
-mod commit;
+mod connect;
 mod connection;
 mod contrast;
 mod decode;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod error;
+mod figures;
+mod fresh_number;
+mod generations;
+mod holding;
+mod identity;
+mod line_tap;
+mod liveness;
+mod outcome;
+mod pending_batch;
 mod pump;
 mod recovery;
+mod requests;
+mod route;
 mod session;
+mod shot;
 mod stop;
 mod transport;
-mod watch;
-mod way;
-mod work;
+mod words;
 
-pub use batch::{Batch, Equilibrium, ShotOrder, ShotResult};
-pub use client::{Client, Identity, Wanted};
-pub use connection::{LinkFigures, fresh_number};
+pub use batch::Batch;
+pub use client::Client;
 pub use contrast::Sums;
-pub use error::{DeviceError, boot_in_words, state_in_words};
+pub use error::DeviceError;
+pub use figures::LinkFigures;
+pub use fresh_number::fresh_number;
+pub use identity::{Identity, Wanted};
+pub use route::{Opener, Route};
+pub use shot::{Equilibrium, ShotOrder, ShotResult};
 pub use stop::StopFlag;
 pub use transport::Transport;
-pub use way::{Opener, Way};
+pub use words::{boot_in_words, state_in_words};

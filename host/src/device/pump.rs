@@ -19,8 +19,11 @@ use xyloop_protocol::{
 };
 
 use super::{
-    DeviceError, LinkFigures, Transport,
-    connection::{Cause, End, Gauge, Judge, NotOpened, Peer, fresh_number},
+    error::DeviceError,
+    figures::{Gauge, LinkFigures},
+    fresh_number::fresh_number,
+    outcome::{Cause, End, Judge, NotOpened, Peer},
+    transport::Transport,
 };
 
 /// How long a device may take to answer the first exchange.

@@ -12,13 +12,16 @@ use tokio::time::Instant;
 use xyloop_protocol::message::{Command, State};
 
 use super::{
-    Client, DeviceError, Transport,
-    client::{hopeless, other_serial, other_wiring},
-    commit::Target,
-    connection::{Cause, Connection, End, Judge, NotOpened},
-    error::boot_in_words,
+    client::Client,
+    connection::Connection,
+    error::DeviceError,
+    holding::Beginning,
+    identity::{other_serial, other_wiring},
+    outcome::{Cause, End, Judge, NotOpened},
+    pending_batch::PendingBatch,
     session::Trouble,
-    work::Work,
+    transport::Transport,
+    words::boot_in_words,
 };
 
 /// Pause before the second attempt; doubles from there.
@@ -50,20 +53,20 @@ struct Failed {
 impl Client {
     /// Makes a lost connection again if that was asked for; every other trouble is an error.
     pub(super) async fn overcome(&mut self, trouble: Trouble) -> Result<(), DeviceError> {
-        if self.session.spoiled && matches!(trouble, Trouble::Other(_)) {
+        if matches!(trouble, Trouble::RefusedAhead(_)) {
             self.drop_what_was_ahead().await;
         }
-        match (trouble, &self.session.watch.stop) {
+        match (trouble, &self.session.liveness.stop) {
             (Trouble::Lost(_), Some(stop)) if stop.is_set() => Err(DeviceError::Interrupted),
             (Trouble::Lost(end), Some(_)) => self.recover(end).await,
-            (trouble, _) => Err(hopeless(&self.session, trouble)),
+            (trouble, _) => Err(self.session.hopeless(trouble)),
         }
     }
 
     async fn recover(&mut self, end: End) -> Result<(), DeviceError> {
-        let stop = self.session.watch.stop.clone().unwrap_or_default();
+        let stop = self.session.liveness.stop.clone().unwrap_or_default();
         let (lost, boot_id) = (Instant::now(), self.identity.boot_id);
-        let sent = self.work.as_ref().map_or(0, Work::sent);
+        let sent = self.pending.as_ref().map_or(0, PendingBatch::sent);
         let mut line = self.failed(end);
         tracing::warn!(
             "lost {}: {}. Outputs go safe by themselves; trying to reconnect (Ctrl-C stops)",
@@ -90,7 +93,7 @@ impl Client {
                         let by = boot_in_words(self.identity.boot_cause, &self.identity.boot_note);
                         format!("it was restarted ({by})")
                     };
-                    let again = sent - self.work.as_ref().map_or(0, Work::sent).min(sent);
+                    let again = sent - self.pending.as_ref().map_or(0, PendingBatch::sent).min(sent);
                     tracing::warn!(
                         "{} is back after {after:.1} s: {boot}, {in_force}, {again} shots run again",
                         self.place()
@@ -124,7 +127,7 @@ impl Client {
     async fn attempt(&mut self, transport: Option<Transport>, forgotten: bool) -> Attempt {
         let opened = match transport {
             Some(transport) => Ok(transport),
-            None => self.way.open().await,
+            None => self.route.open().await,
         };
         let opened = match opened {
             Ok(transport) => {
@@ -144,7 +147,7 @@ impl Client {
         match self.restore().await {
             Ok(in_force) => Attempt::Back(in_force),
             Err(Trouble::Lost(end)) => Attempt::Again(self.failed(end)),
-            Err(Trouble::Other(error)) => Attempt::Refused(error),
+            Err(Trouble::RefusedAhead(error) | Trouble::Other(error)) => Attempt::Refused(error),
         }
     }
 
@@ -186,40 +189,36 @@ impl Client {
         }
         let status = self.ask_status().await?;
         if matches!(status.state, State::Faulted(_)) {
-            return Err(Trouble::Other(DeviceError::Fault(status.state)));
+            return Err(Trouble::Other(self.session.faulted(status.state)));
         }
         let same_boot = identity.boot_id == self.identity.boot_id;
-        let same_codes = same_boot && self.target.as_ref().is_some_and(|target| target.generation == status.generation);
+        let same_codes = self.session.holding.is_found(status.generation, same_boot);
         // From here on this is the device whose restart would be another one.
         self.identity = identity;
         let (last, count) = (status.last_shot, usize::from(status.shots_unretired));
-        let sums = self.work.as_ref().is_some_and(|work| work.sums() && work.is_begun());
-        let ours = self.work.as_ref().map_or(last == 0, |work| work.is_ours(last, count, self.retired_through));
+        let sums = self.pending.as_ref().is_some_and(|work| work.sums() && work.is_begun());
+        let ours = self.pending.as_ref().map_or(last == 0, |work| work.is_ours(last, count, self.retired_through));
         let resumes = same_codes && ours && !sums;
         if !resumes {
             self.drop_everything().await?;
         }
         // Safe or not: it is armed or committed to now.
-        self.session.went_safe = false;
-        let in_force = match (&self.target, same_codes) {
-            (None, _) => "nothing had been committed".into(),
-            (Some(target), true) => {
-                self.generation = target.generation;
-                self.held = Some(Target { generation: target.generation, codes: target.codes.clone() });
-                self.untouched = true;
+        self.session.holding.armed();
+        self.session.holding.found(status.generation, same_boot);
+        let in_force = match self.session.holding.target().map(|target| target.generation) {
+            None => "nothing had been committed".into(),
+            Some(generation) if same_codes => {
+                self.generation = generation;
                 self.arm().await?;
-                format!("generation {} latched again", self.generation.number)
+                format!("generation {} latched again", generation.number)
             }
-            (Some(_), false) => {
-                // What the commit before left may still be in force; then differences to it are good.
-                self.held = self.held.take().filter(|held| same_boot && held.generation == status.generation);
-                self.untouched = false;
+            Some(generation) => {
                 self.put_in_force().await?;
-                format!("generation {} staged again", self.generation.number)
+                format!("generation {} staged again", generation.number)
             }
         };
-        self.resumed = resumes;
-        if let Some(work) = &mut self.work {
+        self.session.beginning = if resumes { Beginning::Resumed } else { Beginning::Afresh };
+        if let Some(work) = &mut self.pending {
             if resumes { work.resume(last, self.retired_through) } else { work.restart() }
         }
         self.plan_again().await?;
@@ -228,12 +227,12 @@ impl Client {
 
     /// Drops everything on the device and asks for it again: something on it was not ours.
     pub(super) async fn start_over(&mut self) -> Result<(), Trouble> {
-        self.resumed = false;
+        self.session.beginning = Beginning::Afresh;
         self.drop_everything().await?;
-        (self.held, self.untouched) = (None, false);
-        self.session.went_safe = false;
+        self.session.holding.doubt();
+        self.session.holding.armed();
         self.put_in_force().await?;
-        if let Some(work) = &mut self.work {
+        if let Some(work) = &mut self.pending {
             work.restart();
         }
         self.plan_again().await
@@ -241,7 +240,12 @@ impl Client {
 
     /// The plan once more, for the shots that are to be sent now.
     async fn plan_again(&mut self) -> Result<(), Trouble> {
-        match self.work.as_ref().filter(|work| !work.is_delivered() || work.sums()).map(|work: &Work| work.plan) {
+        match self
+            .pending
+            .as_ref()
+            .filter(|work| !work.is_delivered() || work.sums())
+            .map(|work: &PendingBatch| work.plan)
+        {
             Some(plan) => self.session.order("plan", Command::Plan(plan)).await,
             None => Ok(()),
         }

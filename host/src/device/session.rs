@@ -10,9 +10,12 @@ use xyloop_protocol::message::{
 };
 
 use super::{
-    DeviceError, LinkFigures,
-    connection::{Cause, Connection, End},
-    watch::Watch,
+    connection::Connection,
+    error::DeviceError,
+    figures::LinkFigures,
+    holding::{Beginning, Holding},
+    liveness::Liveness,
+    outcome::{Cause, End},
 };
 
 /// Longest wait for an answer, in time in which the device is heard.
@@ -28,6 +31,8 @@ pub(super) const HEAD: usize = 64;
 pub(super) enum Trouble {
     /// The connection ended: it can be made again.
     Lost(End),
+    /// An order that was sent ahead was refused: what was sent behind it is to be dropped.
+    RefusedAhead(DeviceError),
     /// Anything else.
     Other(DeviceError),
 }
@@ -57,15 +62,14 @@ pub(super) struct Session {
     early: VecDeque<Vec<u8>>,
     /// Orders that were sent ahead and not answered yet, in their order: tag, and what was asked.
     ahead: VecDeque<(u16, &'static str)>,
-    /// One of them was refused: what was sent behind it is to be dropped.
-    pub spoiled: bool,
     /// Tag of a question whose answer may come while shots run, and what came of it.
     late: Option<(u16, VecDeque<Vec<u8>>)>,
-    /// The device went safe by itself and was not armed since.
-    pub went_safe: bool,
+    /// What the device is known to hold, over all its connections.
+    pub holding: Holding,
+    pub beginning: Beginning,
     /// The device has said something in this session: it was the session in force.
     pub answered: bool,
-    pub watch: Watch,
+    pub liveness: Liveness,
     /// Of the connections before this one.
     earlier: LinkFigures,
 }
@@ -73,16 +77,16 @@ pub(super) struct Session {
 impl Session {
     pub fn new(connection: Connection, place: String) -> Self {
         Self {
-            watch: Watch::new(place.clone()),
+            liveness: Liveness::new(place.clone()),
             connection,
             place,
             tag: 0,
             came: VecDeque::new(),
             early: VecDeque::new(),
             ahead: VecDeque::new(),
-            spoiled: false,
             late: None,
-            went_safe: false,
+            holding: Holding::Nothing,
+            beginning: Beginning::Afresh,
             answered: false,
             earlier: LinkFigures::default(),
         }
@@ -94,25 +98,26 @@ impl Session {
         self.connection = connection;
         self.came.clear();
         self.forget();
-        (self.went_safe, self.answered) = (false, false);
-        self.watch.renew();
+        self.holding.armed();
+        (self.beginning, self.answered) = (Beginning::Afresh, false);
+        self.liveness.renew();
     }
 
-    /// The link's figures over all connections, as of a moment ago.
+    /// Returns the link's figures over all connections, as of a moment ago.
     pub fn figures(&self) -> LinkFigures {
         self.connection.gauge.read().after(self.earlier)
     }
 
-    /// Whether the connection is up and the device was heard just now.
+    /// Says if the connection is up and the device was heard just now.
     pub fn is_heard(&self) -> bool {
-        !self.connection.outgoing.is_closed() && !self.watch.is_quiet(&self.connection.gauge)
+        !self.connection.outgoing.is_closed() && !self.liveness.is_quiet(&self.connection.gauge)
     }
 
     /// Forgets what came and was not awaited, and awaits no answer any more.
     pub fn forget(&mut self) {
         self.early.clear();
         self.ahead.clear();
-        (self.spoiled, self.late) = (false, None);
+        self.late = None;
     }
 
     /// Leaves the device after everything sent has arrived.
@@ -120,13 +125,13 @@ impl Session {
         self.connection.close().await;
     }
 
-    /// Whether a command would be taken at once; a connection that ended takes it, to say so.
+    /// Says if a command would be taken at once; a connection that ended takes it, to say so.
     pub fn takes_more(&self) -> bool {
         let outgoing = &self.connection.outgoing;
         outgoing.is_closed() || outgoing.capacity() > 0
     }
 
-    /// Sends a command; its tag.
+    /// Sends a command; returns its tag.
     pub async fn send(&mut self, command: Command<'_>) -> Result<u16, Trouble> {
         self.tag = if self.tag == u16::MAX { 1 } else { self.tag + 1 };
         let request = Request { tag: self.tag, command };
@@ -143,7 +148,7 @@ impl Session {
         let length = message::encode(&request, &mut buffer).ok_or_else(too_long)?.len();
         buffer.truncate(length);
         let Connection { outgoing, gauge, .. } = &self.connection;
-        match self.watch.over(gauge, outgoing.send(buffer), None).await? {
+        match self.liveness.over(gauge, outgoing.send(buffer), None).await? {
             Ok(()) => Ok(self.tag),
             Err(_) => Err(self.lost().await),
         }
@@ -161,22 +166,26 @@ impl Session {
         while let Some((tag, asked)) = self.ahead.pop_front() {
             let answer = self.answer(asked, tag, done).await;
             if !self.went_safe_instead(&answer) {
-                self.spoiled |= matches!(answer, Err(Trouble::Other(DeviceError::Refused { .. })));
-                answer?;
+                answer.map_err(|trouble| match trouble {
+                    Trouble::Other(refused @ DeviceError::Refused { .. }) => Trouble::RefusedAhead(refused),
+                    trouble => trouble,
+                })?;
             }
         }
         Ok(())
     }
 
-    /// Whether the answer is that of a device that went safe while it latched. It has what it was to latch, and is to be
-    /// armed as if it had gone safe later.
+    /// Recognises the answer of a device that went safe while it latched. It has what it was to latch, and is to be armed
+    /// as if it had gone safe later.
     fn went_safe_instead(&mut self, answer: &Result<(), Trouble>) -> bool {
         let not_ready = Refusal { reason: Reason::NotReady, detail: 0 };
         let instead = matches!(
             answer,
-            Err(Trouble::Other(DeviceError::Refused { asked: COMMIT | ARM, refused })) if *refused == not_ready
+            Err(Trouble::Other(DeviceError::Refused { asked: COMMIT | ARM, refused, .. })) if *refused == not_ready
         );
-        self.went_safe |= instead;
+        if instead {
+            self.holding.went_safe();
+        }
         instead
     }
 
@@ -184,7 +193,9 @@ impl Session {
     pub async fn arm(&mut self, generation: Generation) -> Result<(), Trouble> {
         let answer = self.order(ARM, Command::Arm(generation)).await;
         // Whatever it told of before it latched is over.
-        self.went_safe &= answer.is_err();
+        if answer.is_ok() {
+            self.holding.armed();
+        }
         if self.went_safe_instead(&answer) { Ok(()) } else { answer }
     }
 
@@ -195,17 +206,17 @@ impl Session {
         Ok(())
     }
 
-    /// Whether such a question was asked and is not over.
+    /// Says if such a question was asked and is not over.
     pub fn asked_late(&self) -> bool {
         self.late.is_some()
     }
 
-    /// No more is expected of that answer.
+    /// Expects no more of that answer.
     pub fn late_is_over(&mut self) {
         self.late = None;
     }
 
-    /// The next message of that answer.
+    /// Awaits the next message of that answer.
     pub async fn late_answer<T>(
         &mut self,
         asked: &'static str,
@@ -215,7 +226,7 @@ impl Session {
         match &mut self.late {
             Some((_, came)) if !came.is_empty() => {
                 let bytes = came.pop_front().unwrap_or_default();
-                Ok(answered(asked, decode(&bytes)?.report, take)?)
+                Ok(answered(&self.place, asked, decode(&bytes)?.report, take)?)
             }
             Some((tag, _)) => {
                 let tag = *tag;
@@ -255,10 +266,10 @@ impl Session {
             match event {
                 // A message of ours that the device could not read: there will be no answer.
                 Event { tag: 0, report: Report::Refused(refused) } => {
-                    return Err(DeviceError::Refused { asked, refused }.into());
+                    return Err(self.refused(asked, refused).into());
                 }
                 Event { report: Report::State(state), .. } if !matches!(state, State::Faulted(_)) => self.note(state),
-                Event { tag: of, report } if of == tag => return Ok(answered(asked, report, take)?),
+                Event { tag: of, report } if of == tag => return Ok(answered(&self.place, asked, report, take)?),
                 _ => self.keep(bytes),
             }
         }
@@ -273,7 +284,7 @@ impl Session {
         }
     }
 
-    /// The next message that answers no question. What was ordered ahead must have been answered.
+    /// Awaits the next message that answers no question. What was ordered ahead must have been answered.
     pub async fn next_unasked(&mut self, wanted: &'static str, wait: Duration) -> Result<Unasked, Trouble> {
         let bytes = loop {
             let bytes = match self.early.pop_front() {
@@ -289,12 +300,12 @@ impl Session {
         };
         match decode(&bytes)?.report {
             Report::Equilibria(_) => {}
-            Report::State(state @ State::Faulted(_)) => return Err(DeviceError::Fault(state).into()),
+            Report::State(state @ State::Faulted(_)) => return Err(self.faulted(state).into()),
             Report::State(state) => {
                 self.note(state);
                 return Ok(Unasked::State);
             }
-            Report::Refused(refused) => return Err(DeviceError::Refused { asked: wanted, refused }.into()),
+            Report::Refused(refused) => return Err(self.refused(wanted, refused).into()),
             other => {
                 return Err(DeviceError::Protocol { what: format!("{other:?} came while shots ran") }.into());
             }
@@ -302,7 +313,7 @@ impl Session {
         Ok(Unasked::Equilibria(bytes))
     }
 
-    /// How the connection ended.
+    /// Finds out how the connection ended.
     async fn lost(&mut self) -> Trouble {
         match self.connection.end().await {
             End { cause: Cause::Failed(what), .. } => DeviceError::Protocol { what }.into(),
@@ -311,7 +322,9 @@ impl Session {
     }
 
     fn note(&mut self, state: State) {
-        self.went_safe |= state == State::Safe(SafeCause::Deadman);
+        if state == State::Safe(SafeCause::Deadman) {
+            self.holding.went_safe();
+        }
     }
 
     async fn next_message(&mut self, asked: &'static str, wait: Duration) -> Result<Vec<u8>, Trouble> {
@@ -319,7 +332,7 @@ impl Session {
             return Ok(bytes);
         }
         let Connection { incoming, gauge, .. } = &mut self.connection;
-        match self.watch.over(gauge, incoming.recv(), Some((asked, wait))).await? {
+        match self.liveness.over(gauge, incoming.recv(), Some((asked, wait))).await? {
             Some(together) => {
                 self.answered = true;
                 self.came.extend(together);
@@ -329,20 +342,33 @@ impl Session {
         }
     }
 
-    /// An ended connection in words, where nothing is done about it.
-    pub fn gone(&self, end: &End) -> DeviceError {
-        DeviceError::Lost { place: self.place.clone(), reason: end.cause.to_string() }
+    /// Names the error that a trouble is where nothing is done about it.
+    pub fn hopeless(&self, trouble: Trouble) -> DeviceError {
+        match trouble {
+            Trouble::Lost(end) => DeviceError::Lost { place: self.place.clone(), reason: end.cause.to_string() },
+            Trouble::RefusedAhead(error) | Trouble::Other(error) => error,
+        }
+    }
+
+    /// Names the error that a latched fault is.
+    pub fn faulted(&self, state: State) -> DeviceError {
+        DeviceError::Fault { place: self.place.clone(), state }
+    }
+
+    fn refused(&self, asked: &'static str, refused: Refusal) -> DeviceError {
+        DeviceError::Refused { place: self.place.clone(), asked, refused }
     }
 }
 
-/// What is made of an answer.
+/// Takes from an answer what was asked for.
 fn answered<T>(
+    place: &str,
     asked: &'static str,
     report: Report<'_>,
     take: impl Fn(&Report<'_>) -> Option<T>,
 ) -> Result<T, DeviceError> {
     match report {
-        Report::Refused(refused) => Err(DeviceError::Refused { asked, refused }),
+        Report::Refused(refused) => Err(DeviceError::Refused { place: place.to_owned(), asked, refused }),
         report => take(&report)
             .ok_or_else(|| DeviceError::Protocol { what: format!("`{asked}` was answered with {report:?}") }),
     }

@@ -6,7 +6,7 @@ use super::error::RunError;
 use crate::{
     calibration::Codes,
     config::Config,
-    device::Way,
+    device::Route,
     folder::{DataRecord, RunFolder},
     rig,
     task::Task,
@@ -94,12 +94,12 @@ impl Prepared {
         &self.problem
     }
 
-    /// Returns the way to the device that the settings name.
+    /// Returns the route to the device that the settings name.
     ///
     /// # Errors
     /// If it is the embedded one and does not start.
-    pub fn way(&self) -> Result<Way, RunError> {
-        Ok(rig::way(&self.config.rig, &self.problem.array)?)
+    pub fn route(&self) -> Result<Route, RunError> {
+        Ok(rig::route(&self.config.rig, &self.problem.array)?)
     }
 }
 

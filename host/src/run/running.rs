@@ -11,7 +11,7 @@ use super::{
 use crate::{
     calibration::Codes,
     config::{Array, ReadWhat},
-    device::{Client, StopFlag, Way},
+    device::{Client, Route, StopFlag},
     folder::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
@@ -37,17 +37,17 @@ pub struct Run {
 }
 
 impl Prepared {
-    /// Connects to the rig's device, refusing any other, and makes the run's folder and log. `way` leads to the device,
+    /// Connects to the rig's device, refusing any other, and makes the run's folder and log. `route` leads to the device,
     /// the one the settings name if none is given. `stop` ends the run at the next shot boundary, whenever it is set.
     ///
     /// # Errors
     /// If there is no such device, it is another one, or the folder cannot be made.
-    pub async fn connect(self, way: Option<Way>, observer: Observer, stop: StopFlag) -> Result<Run, RunError> {
-        let way = match way {
-            Some(way) => way,
-            None => self.way()?,
+    pub async fn connect(self, route: Option<Route>, observer: Observer, stop: StopFlag) -> Result<Run, RunError> {
+        let route = match route {
+            Some(route) => route,
+            None => self.route()?,
         };
-        let mut client = Client::connect(way, wanted(&self.config.rig, &self.problem.array)).await?;
+        let mut client = Client::connect(route, wanted(&self.config.rig, &self.problem.array)).await?;
         client.use_codec(self.config.experiment.link.codec.into())?;
         client.take_over().await?;
         Run::begin(self, client, observer, stop)

@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use xyloop::{
     config::WiringLists,
-    device::{Client, StopFlag, Wanted, Way},
+    device::{Client, Route, StopFlag, Wanted},
 };
 use xyloop_protocol::{
     adversary::Faults,
@@ -189,8 +189,8 @@ impl Bench {
         self.on_cable(|cable| cable.play(sender, bytes));
     }
 
-    pub fn way(&self) -> Way {
-        Way::through(self.clone(), PLACE)
+    pub fn route(&self) -> Route {
+        Route::through(self.clone(), PLACE)
     }
 
     pub fn wanted(&self) -> Wanted {
@@ -199,7 +199,7 @@ impl Bench {
 
     /// Connected and taken over, to reconnect until the flag is set.
     pub async fn client(&self) -> (Client, StopFlag) {
-        let mut client = Client::connect(self.way(), self.wanted()).await.unwrap();
+        let mut client = Client::connect(self.route(), self.wanted()).await.unwrap();
         let stop = StopFlag::default();
         client.reconnect_until(stop.clone());
         client.take_over().await.unwrap();

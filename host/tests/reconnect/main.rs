@@ -333,7 +333,7 @@ async fn a_line_that_is_cut_in_the_first_contact_is_opened_again() {
         for cut in [Cut::HangUp, Cut::PowerCycle] {
             let bench = Bench::start(nine_sites());
             bench.cut_after(&[(after, cut)]);
-            let client = Client::connect(bench.way(), bench.wanted()).await;
+            let client = Client::connect(bench.route(), bench.wanted()).await;
             assert!(client.is_ok(), "{cut:?} after {after}: {:?}", client.err());
         }
     }
@@ -342,7 +342,7 @@ async fn a_line_that_is_cut_in_the_first_contact_is_opened_again() {
     bench.cut_after(&[(1, Cut::HangUp); 200]);
     let started = Instant::now();
     assert!(matches!(
-        Client::connect(bench.way(), bench.wanted()).await,
+        Client::connect(bench.route(), bench.wanted()).await,
         Err(DeviceError::Lost { .. } | DeviceError::TurnedAway { .. })
     ));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());

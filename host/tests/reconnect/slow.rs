@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
-use xyloop::device::{Client, ShotResult, Way};
+use xyloop::device::{Client, Route, ShotResult};
 use xyloop_firmware::Pace;
 use xyloop_protocol::message::ReadOut;
 use xyloop_sim::{Description, Embedded, SimulatedBoard, board::Workers};
@@ -81,7 +81,7 @@ async fn served(pace: Pace) -> Vec<ShotResult> {
         board: SimulatedBoard::new(Arc::clone(&of_board), Workers::Threads(notify)).unwrap(),
         pace,
     });
-    let mut client = Client::connect(Way::embedded(device.unwrap(), "served"), wanted).await.unwrap();
+    let mut client = Client::connect(Route::embedded(device.unwrap(), "served"), wanted).await.unwrap();
     client.take_over().await.unwrap();
     let mut results = Vec::new();
     script(&mut client, &mut results).await.unwrap();

@@ -101,7 +101,7 @@ fn coarse_codes(number: u64) -> Codes {
 
 async fn refused(client: &mut Client, plan: Plan, ids: std::ops::RangeInclusive<ShotId>) -> (&'static str, Reason) {
     match run_batch(client, plan, orders(0, ids), 2, |result| panic!("{result:?}")).await {
-        Err(DeviceError::Refused { asked, refused }) => (asked, refused.reason),
+        Err(DeviceError::Refused { asked, refused, .. }) => (asked, refused.reason),
         other => panic!("{other:?}"),
     }
 }

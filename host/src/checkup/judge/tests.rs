@@ -94,15 +94,17 @@ fn wiring_and_serial_number_are_held_against_the_rig_file() {
     expect(&serial_number(&subject(Some("0042")), "0042"), Verdict::Ok, &["`0042`"]);
     expect(&serial_number(&subject(Some("0042")), "0043"), Verdict::Failed, &["`0042`", "`0043`", "rigs/table.toml"]);
     let alone = Subject { rig: None, ..subject(None) };
-    expect(&wiring(&alone, 0xac, &GOOD), Verdict::Ok, &["--config"]);
+    let compared = wiring(&alone, 0xac, &GOOD);
+    expect(&compared, Verdict::Ok, &["rig file"]);
+    assert_eq!(compared.action, Some(Action::NameRig));
 }
 
 #[test]
-fn a_latched_fault_fails_and_names_the_command_that_clears_it() {
+fn a_latched_fault_fails_and_offers_to_clear_it() {
     let faulted = state("/dev/ttyACM0", &status(State::Faulted(Fault::Converter)));
     assert_eq!(faulted.len(), 1);
-    let words = ["converter", "refused", "xyloop device clear --device /dev/ttyACM0"];
-    expect(&faulted[0], Verdict::Failed, &words);
+    expect(&faulted[0], Verdict::Failed, &["converter", "refused", "see to the cause"]);
+    assert_eq!(faulted[0].action, Some(Action::ClearFault { place: "/dev/ttyACM0".into() }));
     for cause in [SafeCause::Reset, SafeCause::Asked, SafeCause::Deadman, SafeCause::Cleared] {
         expect(&state("x", &status(State::Safe(cause)))[0], Verdict::Ok, &["safe", "generation 7"]);
     }

@@ -5,7 +5,11 @@ use std::{collections::VecDeque, future::Future, pin::pin, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{DeviceError, LinkFigures, StopFlag, connection::Gauge};
+use super::{
+    error::DeviceError,
+    figures::{Gauge, LinkFigures},
+    stop::StopFlag,
+};
 
 /// How often a wait looks around.
 const TICK: Duration = Duration::from_millis(100);
@@ -17,7 +21,7 @@ const QUIET: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(2);
 
 /// Looks after the line of a device, over all its connections.
-pub(super) struct Watch {
+pub(super) struct Liveness {
     place: String,
     /// With one, waiting has no end but an answer or this; without, a silent device is given up like a slow one.
     pub stop: Option<StopFlag>,
@@ -25,7 +29,7 @@ pub(super) struct Watch {
     health: Health,
 }
 
-impl Watch {
+impl Liveness {
     pub fn new(place: String) -> Self {
         Self { place, stop: None, silent: false, health: Health::default() }
     }
@@ -201,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_time_in_which_the_device_is_heard_counts_towards_a_limit() {
         let gauge = Gauge::default();
-        let mut watch = Watch::new("rig".into());
+        let mut watch = Liveness::new("rig".into());
         watch.stop = Some(StopFlag::default());
         let limit = Some(("status", Duration::from_secs(10)));
         let started = Instant::now();
@@ -228,7 +232,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stop_ends_waiting_for_a_silent_device_and_not_for_one_that_is_heard() {
         let gauge = Gauge::default();
-        let (mut watch, stop) = (Watch::new("rig".into()), StopFlag::default());
+        let (mut watch, stop) = (Liveness::new("rig".into()), StopFlag::default());
         watch.stop = Some(stop.clone());
         let started = Instant::now();
         gauge.write(LinkFigures { heard: Some(started), ..LinkFigures::default() });

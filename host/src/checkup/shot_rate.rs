@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::time::Instant;
 use xyloop_protocol::{
     codec::Codec,
@@ -12,7 +11,7 @@ use xyloop_protocol::{
     wiring::Converters,
 };
 
-use super::bench::{BenchOptions, neutral_codes, share};
+use super::figures::{ShotFigures, ThroughputOptions, neutral_codes, share};
 use crate::{
     calibration::Calibration,
     device::{Client, DeviceError, ShotOrder, ShotResult},
@@ -21,36 +20,11 @@ use crate::{
 /// Nudge strength of the shots, model units.
 const BETA: f64 = 0.03;
 
-/// How fast shots ran.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct ShotFigures {
-    /// How many were finished.
-    pub shots: usize,
-    /// States settled and read in them.
-    pub equilibria: usize,
-    /// How many of these had not settled.
-    pub unsettled: usize,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// Shots a second.
-    pub shots_per_s: f64,
-    /// Equilibria a second.
-    pub equilibria_per_s: f64,
-    /// Bytes from the device, everything counted.
-    pub kb_per_s: f64,
-    /// Time for which the array was kicked or settled, all shots together, as the device counts it, seconds.
-    pub plant_seconds: f64,
-    /// Shots that ran at the same time.
-    pub replicas: u16,
-    /// Of the line's rate, the share that was used from the device; `None` without a rate.
-    pub line_share: Option<f64>,
-}
-
 /// Commits zeros and runs shots: one to begin with, and then as many as were asked for and there is time for. The outputs
 /// are left as they are.
 pub(super) async fn run_shots(
     client: &mut Client,
-    options: &BenchOptions,
+    options: &ThroughputOptions,
     converters: Converters,
     round_trip_us: u64,
 ) -> Result<ShotFigures, DeviceError> {
@@ -96,7 +70,7 @@ pub(super) async fn run_shots(
     })
 }
 
-/// What a first shot took that ran alone.
+/// Says what a first shot took that ran alone.
 #[derive(Clone, Copy)]
 struct Alone {
     took: Duration,
@@ -106,7 +80,7 @@ struct Alone {
 }
 
 impl Alone {
-    /// How many more shots will be finished in this time, run one behind the other on a line and side by side on an array.
+    /// Says how many more shots will be finished in this time, run one behind the other on a line and side by side on an array.
     fn fitting_into(self, left: Duration) -> usize {
         let on_line = self.took.saturating_sub(self.round_trip).saturating_sub(self.plant);
         let on_array = self.plant / u32::from(self.replicas.max(1));
@@ -115,7 +89,7 @@ impl Alone {
     }
 }
 
-/// What came of shots.
+/// Counts what came of shots.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     shots: usize,
@@ -172,7 +146,7 @@ async fn run_batch(
     Ok(tally)
 }
 
-/// Kick, free, nudge, release, nudge: a training shot that counts as settled after two looks, one unit of time apart.
+/// Plans kick, free, nudge, release, nudge: a training shot that counts as settled after two looks, one unit of time apart.
 fn plan(calibration: &Calibration, generation: Generation, tau_us: f64) -> Plan {
     let beta_q8 = calibration.beta_q8(BETA);
     let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Cosine });

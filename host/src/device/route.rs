@@ -1,4 +1,4 @@
-//! The way to a device, to be gone again and again: in this process, over a serial port or pty, over TCP, or whatever an
+//! The route to a device, to be opened again and again: in this process, over a serial port or pty, over TCP, or whatever an
 //! [`Opener`] opens.
 
 use std::{
@@ -6,19 +6,24 @@ use std::{
     io,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::Arc,
     time::Duration,
 };
 
 use tokio::net::TcpStream;
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 use xyloop_protocol::adversary::{FaultCounts, Faults};
-use xyloop_sim::{Description, Embedded, serve::Recorder};
+use xyloop_sim::serve::Recorder;
+#[cfg(feature = "embedded")]
+use {
+    super::embedded::{EmbeddedDevice, InProcess},
+    std::sync::Arc,
+    xyloop_sim::{Description, Embedded},
+};
 
 use super::{
-    DeviceError, Transport,
-    around::Around,
-    transport::{EmbeddedDevice, InProcess, Stream},
+    error::DeviceError,
+    line_tap::LineTap,
+    transport::{Stream, Transport},
 };
 use crate::config::Port;
 
@@ -34,58 +39,81 @@ pub trait Opener: Send + Sync {
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Transport, DeviceError>> + Send + '_>>;
 }
 
-/// The way to a device.
-pub struct Way {
+/// The route to a device.
+pub struct Route {
     place: String,
     kind: Kind,
-    around: Option<Around>,
+    tap: Option<LineTap>,
 }
 
 enum Kind {
+    #[cfg(feature = "embedded")]
     Embedded(Arc<EmbeddedDevice>),
-    Serial { path: PathBuf, baud: u32 },
+    Serial {
+        path: PathBuf,
+        baud: u32,
+    },
     Tcp(String),
     Other(Box<dyn Opener>),
 }
 
-impl Way {
-    /// The way to a port; `baud` is the rate of a serial one, bits per second (0 leaves it alone). `embedded` is what is
-    /// simulated where the port is `sim`: that device starts here and lives as long as the way, not as a line to it.
+impl Route {
+    /// Names the route to a port: a serial one or a TCP address. `baud` is the rate of a serial line, bits per second (0
+    /// leaves it alone).
     ///
     /// # Errors
-    /// If the embedded device does not start, or nothing says what it is.
-    pub fn new(port: &Port, baud: u32, embedded: Option<Description>) -> Result<Self, DeviceError> {
+    /// For the port `sim`: nothing says what is to be simulated ([`Self::or_simulated`] does), or this build has no
+    /// simulated device in it.
+    pub fn new(port: &Port, baud: u32) -> Result<Self, DeviceError> {
         let kind = match port {
-            Port::Sim => Kind::Embedded(EmbeddedDevice::start(embedded.ok_or(DeviceError::NothingToSimulate)?)?),
+            Port::Sim if cfg!(feature = "embedded") => return Err(DeviceError::NothingToSimulate),
+            Port::Sim => return Err(DeviceError::NoSimulator),
             Port::Tcp(address) => Kind::Tcp(address.clone()),
             Port::Serial(path) => Kind::Serial { path: path.clone(), baud },
         };
-        Ok(Self { place: port.to_string(), kind, around: None })
+        Ok(Self { place: port.to_string(), kind, tap: None })
     }
 
-    /// The way to a device that runs in this process already; it lives as long as the way.
+    /// Names the route to a port as [`Self::new`] does; the port `sim` is a device simulated after this description. That
+    /// device starts here and lives as long as the route, not as a line on it.
+    ///
+    /// # Errors
+    /// If the embedded device does not start.
+    #[cfg(feature = "embedded")]
+    pub fn or_simulated(port: &Port, baud: u32, description: Description) -> Result<Self, DeviceError> {
+        match port {
+            Port::Sim => {
+                let kind = Kind::Embedded(EmbeddedDevice::start(description)?);
+                Ok(Self { place: port.to_string(), kind, tap: None })
+            }
+            Port::Tcp(_) | Port::Serial(_) => Self::new(port, baud),
+        }
+    }
+
+    /// Names the route to a device that runs in this process already; the device lives as long as the route.
+    #[cfg(feature = "embedded")]
     pub fn embedded(device: Embedded, place: impl Into<String>) -> Self {
-        Self { place: place.into(), kind: Kind::Embedded(EmbeddedDevice::of(device)), around: None }
+        Self { place: place.into(), kind: Kind::Embedded(EmbeddedDevice::of(device)), tap: None }
     }
 
-    /// Whatever way an opener knows; `place` names it in messages.
+    /// Takes whatever route an opener knows; `place` names it in messages.
     pub fn through(opener: impl Opener + 'static, place: impl Into<String>) -> Self {
-        Self { place: place.into(), kind: Kind::Other(Box::new(opener)), around: None }
+        Self { place: place.into(), kind: Kind::Other(Box::new(opener)), tap: None }
     }
 
     /// Puts faults on every line that is opened from now on, and records what the host sees of them.
     #[must_use]
     pub fn with(mut self, faults: &Faults, recorder: Option<Recorder>) -> Self {
-        self.around = Some(Around::new(faults, recorder));
+        self.tap = Some(LineTap::new(faults, recorder));
         self
     }
 
-    /// The faults that were put on the line so far, to the device and to the host; `None` if none were asked for.
+    /// Counts the faults that were put on the line so far, to the device and to the host; `None` if none were asked for.
     pub fn faults(&self) -> Option<[FaultCounts; 2]> {
-        self.around.as_ref().map(Around::counts)
+        self.tap.as_ref().map(LineTap::counts)
     }
 
-    /// What the user called it.
+    /// Returns what the user called it.
     pub fn place(&self) -> &str {
         &self.place
     }
@@ -97,6 +125,7 @@ impl Way {
     pub async fn open(&self) -> Result<Transport, DeviceError> {
         let place = self.place.clone();
         let transport = match &self.kind {
+            #[cfg(feature = "embedded")]
             Kind::Embedded(device) => Transport::new(Stream::Embedded(InProcess::open(device)), place, None),
             Kind::Tcp(address) => {
                 let no_listener = |reason| DeviceError::NoListener { place: place.clone(), reason };
@@ -118,8 +147,8 @@ impl Way {
             }
             Kind::Other(opener) => opener.open().await?,
         };
-        Ok(match &self.around {
-            Some(around) => around.put_around(transport),
+        Ok(match &self.tap {
+            Some(tap) => tap.put_on(transport),
             None => transport,
         })
     }

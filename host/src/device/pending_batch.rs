@@ -11,7 +11,12 @@ use xyloop_protocol::{
     units::{ShotId, Turn},
 };
 
-use super::{DeviceError, Equilibrium, ShotOrder, ShotResult, decode};
+use super::{
+    decode,
+    error::DeviceError,
+    holding::Beginning,
+    shot::{Equilibrium, ShotOrder, ShotResult},
+};
 
 /// Longest wait for the next result, beside the time a shot takes.
 const RESULT_TIMEOUT: Duration = Duration::from_mins(2);
@@ -30,7 +35,7 @@ pub(super) enum Verdict {
 }
 
 /// A batch under way.
-pub(super) struct Work {
+pub(super) struct PendingBatch {
     pub plan: Plan,
     orders: Vec<ShotOrder>,
     origins: Vec<Origin>,
@@ -49,7 +54,7 @@ pub(super) struct Work {
     held: VecDeque<ShotId>,
 }
 
-impl Work {
+impl PendingBatch {
     /// Nothing sent yet. The ids must ascend. `limits` says how many sites are read.
     pub fn new(plan: Plan, orders: Vec<ShotOrder>, limits: &Limits) -> Self {
         let of_plan = PlanOrigin::new(&plan);
@@ -160,17 +165,18 @@ impl Work {
         self.due = self.sent;
     }
 
-    /// Judges equilibria of one shot. `resumed`: the device offers again what it has finished.
+    /// Judges equilibria of one shot, which came over a connection that began like this.
     ///
     /// # Errors
     /// If they do not follow from what was sent.
-    pub fn take(&mut self, equilibria: &Equilibria<'_>, resumed: bool) -> Result<Verdict, DeviceError> {
+    pub fn take(&mut self, equilibria: &Equilibria<'_>, beginning: Beginning) -> Result<Verdict, DeviceError> {
         let protocol = |what: String| DeviceError::Protocol { what };
         let shot = equilibria.shot;
+        let may_come_again = beginning == Beginning::Resumed;
         let Ok(index) = self.orders.binary_search_by_key(&shot, |order| order.id) else {
             return Ok(match self.orders.first() {
                 // Of an earlier batch, and not retired before the connection was lost: it is in the log.
-                Some(first) if resumed && shot < first.id => Verdict::Taken,
+                Some(first) if may_come_again && shot < first.id => Verdict::Taken,
                 _ => Verdict::Foreign(format!("it gave a result of shot {shot}, which is none of this batch")),
             });
         };
@@ -185,7 +191,7 @@ impl Work {
                 "shot {shot} is of another run, plan or sample (origin {theirs}) than asked for"
             )));
         }
-        if index < self.due && resumed {
+        if index < self.due && may_come_again {
             return Ok(Verdict::Taken);
         }
         if index != self.due || index >= self.sent {
@@ -274,13 +280,13 @@ mod tests {
     }
 
     /// Shots 11 to 14, all of them sent.
-    fn work(read_out: ReadOut) -> Work {
+    fn begun(read_out: ReadOut) -> PendingBatch {
         let limits = Limits { sites: 1, outputs: 1, ..Limits::default() };
-        let mut work = Work::new(plan(read_out), (11..=14).map(order).collect(), &limits);
-        while work.next_order(99).is_some() {
-            work.mark_sent();
+        let mut batch = PendingBatch::new(plan(read_out), (11..=14).map(order).collect(), &limits);
+        while batch.next_order(99).is_some() {
+            batch.mark_sent();
         }
-        work
+        batch
     }
 
     fn origin(plan: &Plan, order: &ShotOrder) -> Origin {
@@ -296,48 +302,56 @@ mod tests {
     }
 
     /// Gives it both equilibria of a shot; what the last one was.
-    fn run(work: &mut Work, id: ShotId, resumed: bool) -> Result<Verdict, DeviceError> {
-        let of_plan = |segment| Equilibria { origin: origin(&work.plan, &order(id)), ..equilibrium(id, segment) };
+    fn run(batch: &mut PendingBatch, id: ShotId, beginning: Beginning) -> Result<Verdict, DeviceError> {
+        let of_plan = |segment| Equilibria { origin: origin(&batch.plan, &order(id)), ..equilibrium(id, segment) };
         let (free, release) = (of_plan(1), of_plan(2));
-        work.take(&free, resumed)?;
-        work.take(&release, resumed)
+        batch.take(&free, beginning)?;
+        batch.take(&release, beginning)
     }
 
     #[test]
     fn results_come_once_and_in_order() {
-        let mut work = work(ReadOut::Phases);
+        let mut batch = begun(ReadOut::Phases);
         for id in 11..=14 {
-            assert!(matches!(run(&mut work, id, false), Ok(Verdict::Result(result)) if result.id == id));
-            assert!(matches!(run(&mut work, id, false), Err(DeviceError::Order { .. })), "a second time");
+            assert!(matches!(run(&mut batch, id, Beginning::Afresh), Ok(Verdict::Result(result)) if result.id == id));
+            assert!(matches!(run(&mut batch, id, Beginning::Afresh), Err(DeviceError::Order { .. })), "a second time");
         }
-        assert!(work.is_over() && work.is_delivered());
-        let mut work = self::work(ReadOut::Phases);
-        assert!(matches!(run(&mut work, 12, false), Err(DeviceError::Order { expected: 11, got: 12 })));
-        assert!(matches!(work.take(&equilibrium(11, 2), false), Err(DeviceError::Protocol { .. })), "segment 2 first");
+        assert!(batch.is_over() && batch.is_delivered());
+        let mut batch = begun(ReadOut::Phases);
+        assert!(matches!(run(&mut batch, 12, Beginning::Afresh), Err(DeviceError::Order { expected: 11, got: 12 })));
+        assert!(
+            matches!(batch.take(&equilibrium(11, 2), Beginning::Afresh), Err(DeviceError::Protocol { .. })),
+            "segment 2 first"
+        );
     }
 
     #[test]
     fn a_read_out_of_another_length_is_none() {
         for data in [&[0][..], &[1, 1], &[3, 1, 2, 3], &[4, 1, 2, 3, 4], &[2, 1]] {
-            let (mut work, rows) = (work(ReadOut::Phases), [&[0; 4], data].concat());
+            let (mut batch, rows) = (begun(ReadOut::Phases), [&[0; 4], data].concat());
             let bad = Equilibria { rows: Bytes(&rows), ..equilibrium(11, 1) };
-            assert!(matches!(work.take(&bad, false), Err(DeviceError::Protocol { .. })), "{data:?}");
+            assert!(matches!(batch.take(&bad, Beginning::Afresh), Err(DeviceError::Protocol { .. })), "{data:?}");
         }
-        let mut work = work(ReadOut::Phases);
+        let mut batch = begun(ReadOut::Phases);
         let none = Equilibria { rows: Bytes(&[]), ..equilibrium(11, 1) };
-        assert!(matches!(work.take(&none, false), Err(DeviceError::Protocol { .. })), "no rows at all");
+        assert!(matches!(batch.take(&none, Beginning::Afresh), Err(DeviceError::Protocol { .. })), "no rows at all");
     }
 
     #[test]
     fn a_message_brings_as_much_of_a_shot_as_it_holds_and_no_more() {
         let both = [ROW, ROW].concat();
-        let mut work = work(ReadOut::Phases);
+        let mut batch = begun(ReadOut::Phases);
         let whole = Equilibria { rows: Bytes(&both), ..equilibrium(11, 1) };
-        let Ok(Verdict::Result(result)) = work.take(&whole, false) else { panic!("a whole shot in one message") };
+        let Ok(Verdict::Result(result)) = batch.take(&whole, Beginning::Afresh) else {
+            panic!("a whole shot in one message")
+        };
         assert_eq!(result.equilibria.iter().map(|state| state.segment).collect::<Vec<_>>(), [1, 2]);
-        assert!(matches!(work.take(&equilibrium(12, 1), false), Ok(Verdict::Taken)));
+        assert!(matches!(batch.take(&equilibrium(12, 1), Beginning::Afresh), Ok(Verdict::Taken)));
         let again = Equilibria { rows: Bytes(&both), ..equilibrium(12, 2) };
-        assert!(matches!(work.take(&again, false), Err(DeviceError::Protocol { .. })), "a third equilibrium");
+        assert!(
+            matches!(batch.take(&again, Beginning::Afresh), Err(DeviceError::Protocol { .. })),
+            "a third equilibrium"
+        );
     }
 
     #[test]
@@ -353,45 +367,48 @@ mod tests {
             Equilibria { shot: 15, ..good },
             Equilibria { shot: 10, ..good },
         ] {
-            let mut work = work(ReadOut::Phases);
-            assert!(matches!(work.take(&foreign, false), Ok(Verdict::Foreign(_))), "{foreign:?}");
-            assert!(work.partial.is_empty());
+            let mut batch = begun(ReadOut::Phases);
+            assert!(matches!(batch.take(&foreign, Beginning::Afresh), Ok(Verdict::Foreign(_))), "{foreign:?}");
+            assert!(batch.partial.is_empty());
         }
     }
 
     #[test]
     fn after_a_reconnect_what_is_known_is_passed_over_and_the_rest_is_due() {
-        let mut work = work(ReadOut::Phases);
-        assert!(run(&mut work, 11, false).is_ok() && run(&mut work, 12, false).is_ok());
-        work.retire(11);
-        assert!(work.take(&equilibrium(13, 1), false).is_ok(), "half of a shot came");
-        assert!(work.is_ours(13, 2, 11) && work.is_ours(0, 0, 11));
-        assert!(!work.is_ours(13, 3, 11) && !work.is_ours(15, 2, 11), "others are among them");
-        work.resume(13, 11);
-        assert_eq!((work.sent(), work.held.iter().copied().collect::<Vec<_>>()), (3, vec![12, 13]));
-        assert!(matches!(work.take(&equilibrium(10, 1), true), Ok(Verdict::Taken)), "of the batch before");
-        assert!(matches!(run(&mut work, 12, true), Ok(Verdict::Taken)));
-        assert!(matches!(run(&mut work, 13, true), Ok(Verdict::Result(_))), "from its first segment on");
-        assert_eq!(work.next_order(2).map(|order| order.id), None, "both slots are taken");
-        work.retire(12);
-        assert_eq!(work.next_order(2).map(|order| order.id), Some(14));
+        let mut batch = begun(ReadOut::Phases);
+        assert!(run(&mut batch, 11, Beginning::Afresh).is_ok() && run(&mut batch, 12, Beginning::Afresh).is_ok());
+        batch.retire(11);
+        assert!(batch.take(&equilibrium(13, 1), Beginning::Afresh).is_ok(), "half of a shot came");
+        assert!(batch.is_ours(13, 2, 11) && batch.is_ours(0, 0, 11));
+        assert!(!batch.is_ours(13, 3, 11) && !batch.is_ours(15, 2, 11), "others are among them");
+        batch.resume(13, 11);
+        assert_eq!((batch.sent(), batch.held.iter().copied().collect::<Vec<_>>()), (3, vec![12, 13]));
+        assert!(
+            matches!(batch.take(&equilibrium(10, 1), Beginning::Resumed), Ok(Verdict::Taken)),
+            "of the batch before"
+        );
+        assert!(matches!(run(&mut batch, 12, Beginning::Resumed), Ok(Verdict::Taken)));
+        assert!(matches!(run(&mut batch, 13, Beginning::Resumed), Ok(Verdict::Result(_))), "from its first segment on");
+        assert_eq!(batch.next_order(2).map(|order| order.id), None, "both slots are taken");
+        batch.retire(12);
+        assert_eq!(batch.next_order(2).map(|order| order.id), Some(14));
     }
 
     #[test]
     fn sums_need_every_shot_again_and_results_are_handed_out_once() {
-        let mut work = work(ReadOut::Contrast);
-        assert!(run(&mut work, 11, false).is_ok() && run(&mut work, 12, false).is_ok());
-        work.restart();
-        assert_eq!(work.sent(), 0);
-        while work.next_order(99).is_some() {
-            work.mark_sent();
+        let mut batch = begun(ReadOut::Contrast);
+        assert!(run(&mut batch, 11, Beginning::Afresh).is_ok() && run(&mut batch, 12, Beginning::Afresh).is_ok());
+        batch.restart();
+        assert_eq!(batch.sent(), 0);
+        while batch.next_order(99).is_some() {
+            batch.mark_sent();
         }
         for id in [11, 12] {
-            assert!(matches!(run(&mut work, id, false), Ok(Verdict::Again(again)) if again == id));
+            assert!(matches!(run(&mut batch, id, Beginning::Afresh), Ok(Verdict::Again(again)) if again == id));
         }
-        assert!(matches!(run(&mut work, 13, false), Ok(Verdict::Result(_))));
-        let mut plain = self::work(ReadOut::Phases);
-        assert!(run(&mut plain, 11, false).is_ok());
+        assert!(matches!(run(&mut batch, 13, Beginning::Afresh), Ok(Verdict::Result(_))));
+        let mut plain = begun(ReadOut::Phases);
+        assert!(run(&mut plain, 11, Beginning::Afresh).is_ok());
         plain.restart();
         assert_eq!(plain.next_order(99).map(|order| order.id), Some(12), "without sums what was handed out stays");
     }

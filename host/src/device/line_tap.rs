@@ -20,14 +20,14 @@ use xyloop_protocol::{
 };
 use xyloop_sim::serve::Recorder;
 
-use super::Transport;
+use super::transport::Transport;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
 /// Faults and recording, kept from one opened line to the next.
 #[derive(Clone)]
-pub(super) struct Around(Arc<Mutex<State>>);
+pub(super) struct LineTap(Arc<Mutex<State>>);
 
 struct State {
     to_device: FaultInjector,
@@ -36,29 +36,29 @@ struct State {
     started: Instant,
 }
 
-impl Around {
+impl LineTap {
     pub fn new(faults: &Faults, recorder: Option<Recorder>) -> Self {
         let [to_device, to_host] = [Role::Host, Role::Device].map(|sender| FaultInjector::new(faults, sender));
         Self(Arc::new(Mutex::new(State { to_device, to_host, recorder, started: Instant::now() })))
     }
 
     /// Puts itself around a line that was just opened.
-    pub fn put_around(&self, transport: Transport) -> Transport {
+    pub fn put_on(&self, transport: Transport) -> Transport {
         let mut state = self.lock();
         state.to_device.mend();
         state.to_host.mend();
         drop(state);
         let (place, baud) = (transport.place.clone(), transport.baud);
-        let wrapped = Wrapped {
+        let tapped = TappedLine {
             inner: transport,
-            around: self.clone(),
+            tap: self.clone(),
             outgoing: Vec::new(),
             incoming: Vec::new(),
             taken: 0,
             scratch: vec![0; READ_BYTES],
             sleep: None,
         };
-        Transport::over(wrapped, place, baud)
+        Transport::over(tapped, place, baud)
     }
 
     /// The faults that were done so far: to the device, to the host.
@@ -101,9 +101,9 @@ impl Drop for State {
 }
 
 /// A line with something around it.
-struct Wrapped {
+struct TappedLine {
     inner: Transport,
-    around: Around,
+    tap: LineTap,
     /// On the way to the device.
     outgoing: Vec<u8>,
     /// On the way to the host, and how much of it was taken.
@@ -114,7 +114,7 @@ struct Wrapped {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl Wrapped {
+impl TappedLine {
     /// Writes what is on the way to the device.
     fn push_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
@@ -128,7 +128,7 @@ impl Wrapped {
 
     /// Lets go what the faults have held long enough; when there is more, if nothing comes before.
     fn release(&mut self) -> Option<Instant> {
-        let mut state = self.around.lock();
+        let mut state = self.tap.lock();
         let now_us = state.now_us();
         state.to_device.pull(now_us, &mut self.outgoing);
         let before = self.incoming.len();
@@ -139,7 +139,7 @@ impl Wrapped {
     }
 }
 
-impl AsyncRead for Wrapped {
+impl AsyncRead for TappedLine {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
@@ -152,7 +152,7 @@ impl AsyncRead for Wrapped {
             this.incoming.clear();
             this.taken = 0;
             let due = this.release();
-            if this.incoming.is_empty() && this.around.lock().is_cut() {
+            if this.incoming.is_empty() && this.tap.lock().is_cut() {
                 return Poll::Ready(Ok(()));
             }
             // The reader is polled all the time: it also moves what writing left behind.
@@ -166,7 +166,7 @@ impl AsyncRead for Wrapped {
             match Pin::new(&mut this.inner).poll_read(cx, &mut read)? {
                 Poll::Ready(()) if read.filled().is_empty() => return Poll::Ready(Ok(())),
                 Poll::Ready(()) => {
-                    let mut state = this.around.lock();
+                    let mut state = this.tap.lock();
                     let now_us = state.now_us();
                     state.to_host.push(now_us, read.filled());
                 }
@@ -184,10 +184,10 @@ impl AsyncRead for Wrapped {
     }
 }
 
-impl AsyncWrite for Wrapped {
+impl AsyncWrite for TappedLine {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.push_out(cx))?;
-        let mut state = self.around.lock();
+        let mut state = self.tap.lock();
         if state.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
