@@ -77,8 +77,8 @@ impl Workload {
     /// If there is none of that name, or its size is too large.
     pub fn named(name: &str) -> Result<Self, WorkloadError> {
         match name {
-            "xor-4nsq" => Self::xor(name, Preset::FourthSq, 0.072),
-            "xor-sq" => Self::xor(name, Preset::Sq, 0.145),
+            "xor-4nsq" => Self::xor(name, Preset::UpToFourthShell, 0.072),
+            "xor-sq" => Self::xor(name, Preset::Square, 0.145),
             "iris" => Self::iris(),
             "mnist" => Self::mnist(),
             _ => {
@@ -104,7 +104,7 @@ impl Workload {
 
     /// A lattice of Iris' terminals, 20 columns deep, with the authors' coupling scale and uniform features.
     fn iris() -> Result<Self, WorkloadError> {
-        let geometry = Geometry::preset(Preset::FourthSq, 7, 20);
+        let geometry = Geometry::preset(Preset::UpToFourthShell, 7, 20);
         let graph = Graph::new(&geometry)?.with_terminals(&[0, 40, 80, 120], &[39, 79, 119])?;
         let mut workload = Self::new("iris", graph, 150);
         workload.coupling_std = coupling_std(&geometry).map_err(GraphError::from)?;
@@ -119,7 +119,7 @@ impl Workload {
             rows: 28,
             columns: 28,
             below: Below::Window { size: 5, stride: 1, padding: Padding::Same },
-            inside: Preset::Sq.offsets(),
+            inside: Preset::Square.offsets(),
         };
         let output = Plane { rows: 1, columns: 10, below: Below::Dense, inside: Vec::new() };
         let geometry = Geometry::LocallyConnected { input: [28, 28], planes: vec![hidden, output] };
@@ -139,7 +139,7 @@ impl Workload {
         let mut workload = Self::new(&format!("{preset}-{rows}x{columns}-b{batch}"), graph, batch);
         // The degree sets the scale: 0.072 on 20 neighbours, 0.145 on 4.
         let degree = 2.0 * preset.offsets().len() as f64;
-        workload.coupling_std.fill(if preset == Preset::Sq { 0.145 } else { 0.072 * (20.0 / degree).sqrt() });
+        workload.coupling_std.fill(if preset == Preset::Square { 0.145 } else { 0.072 * (20.0 / degree).sqrt() });
         let mut rng = workload.rng(Stream::Input, 0);
         let mut bits = |count: usize| -> Vec<f64> {
             (0..count).map(|_| if rng.random::<bool>() { FRAC_PI_2 } else { -FRAC_PI_2 }).collect()

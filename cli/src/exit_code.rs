@@ -4,13 +4,14 @@
 use std::process::ExitCode;
 
 use xyloop::{
-    config::ConfigError,
+    config::{ConfigError, rig_image::PlanError},
     device::DeviceError,
     error::{Advice, ErrorKind},
-    folder::RunError,
+    folder::FolderError,
+    run::RunError,
     train::TrainError,
 };
-use xyloop_sim::{emulator::EmulatorError, rack::RackError, rig_image::PlanError, serve::ServeError};
+use xyloop_sim::{emulator::EmulatorError, rack::RackError, serve::ServeError};
 
 use crate::{
     device::{doctor, trace},
@@ -33,7 +34,7 @@ pub fn of(done: anyhow::Result<bool>) -> ExitCode {
 fn report(error: &anyhow::Error) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         // Rendered with its source already.
-        eprintln!("{}", config.rendered());
+        eprintln!("{config}");
         return;
     }
     let mut text = error.to_string();
@@ -76,21 +77,35 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     // A run folder that cannot be made or is none is a wrong argument; one that fails later is not (that is a TrainError).
     if error.is::<ConfigError>()
-        || error.is::<RunError>()
+        || error.is::<FolderError>()
         || error.downcast_ref().is_some_and(trace::Unreadable::is_other_file)
         || error.downcast_ref().is_some_and(ServeError::is_wrong_argument)
         || error.is::<PlanError>()
         || error.downcast_ref().is_some_and(bound::is_wrong_argument)
-        || matches!(error.downcast_ref(), Some(TrainError::Settings(_)))
+        || error.downcast_ref().is_some_and(|error| of_run(error) == 2)
     {
         2
     } else if error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
         || error.is::<EmulatorError>()
         || error.is::<RackError>()
+        || error.downcast_ref().is_some_and(|error| of_run(error) == 3)
     {
         3
     } else {
         1
+    }
+}
+
+fn of_run(error: &RunError) -> u8 {
+    match error {
+        RunError::Config(_) | RunError::Graph(_) | RunError::Task(_) | RunError::Folder(_) => 2,
+        RunError::Train(TrainError::OtherTerminals { .. } | TrainError::NoInitialSpread { .. }) => 2,
+        RunError::Device(_) | RunError::Train(TrainError::Device(_)) => 3,
+        RunError::CutShort { source, .. } => match of_run(source) {
+            3 => 3,
+            _ => 1,
+        },
+        _ => 1,
     }
 }

@@ -16,6 +16,7 @@ mod signals;
 mod sim;
 mod text;
 mod train;
+mod verdict;
 
 use std::{io::IsTerminal, process::ExitCode};
 

@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use xyloop::{
-    config::Port,
-    device::{Client, Route},
-};
-use xyloop_protocol::adversary::Faults;
+use xyloop::{config::Port, device::Route};
+use xyloop_protocol::adversary::{FaultCounts, Faults};
 use xyloop_sim::serve::Recorder;
 
 /// Says which configuration is meant.
@@ -51,8 +48,8 @@ impl Place {
     }
 
     /// Says what was done to the line, if something was asked for.
-    pub fn report_faults(&self, client: &Client) {
-        if let (Some(_), Some([to_device, to_host])) = (&self.fault, client.faults()) {
+    pub fn say_faults(&self, faults: Option<&[FaultCounts; 2]>) {
+        if let (Some(_), Some([to_device, to_host])) = (&self.fault, faults) {
             eprintln!("faults done: {to_device} to the device; {to_host} to the host");
         }
     }

@@ -16,3 +16,8 @@ pub fn quoted(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     if text.contains(char::is_whitespace) { format!("'{text}'") } else { text }
 }
+
+/// Returns the command line, program first, as a run records it.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}

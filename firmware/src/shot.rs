@@ -63,6 +63,16 @@ pub(crate) struct Frame<'f> {
     pub reads_at_once: u8,
 }
 
+/// One replica in its shot, and what a step of it touches beside the shots' own memory.
+struct InShot<'s, B> {
+    board: &'s mut B,
+    frame: &'s Frame<'s>,
+    counts: &'s mut Counts,
+    replica: usize,
+    /// Its shot's slot.
+    index: usize,
+}
+
 /// All replicas, the ring of shots and the scratch memory between them.
 pub(crate) struct Shots<'a> {
     pub slots: Slots<'a>,
@@ -81,12 +91,12 @@ impl Shots<'_> {
     pub fn poll<B: Board>(&mut self, board: &mut B, frame: &Frame<'_>, counts: &mut Counts) -> Result<(), BoardError> {
         for replica in 0..self.replicas.len() {
             if let Some(index) = self.replicas[replica].slot.map(usize::from) {
-                if self.replicas[replica].reads_left == 0
-                    && let Some(elapsed_us) = board.ready(replica)
-                {
-                    self.arrive(board, frame, replica, index, elapsed_us, counts)?;
+                let elapsed = if self.replicas[replica].reads_left == 0 { board.ready(replica) } else { None };
+                let mut at = InShot { board, frame, counts, replica, index };
+                if let Some(elapsed_us) = elapsed {
+                    self.arrive(&mut at, elapsed_us)?;
                 }
-                self.read_on(board, frame, replica, index, counts)?;
+                self.read_on(&mut at)?;
             }
             if self.replicas[replica].slot.is_none() {
                 self.begin(board, frame, replica, counts)?;
@@ -121,18 +131,13 @@ impl Shots<'_> {
         self.replicas[replica] = Replica { slot: Some(index as u16), ..Replica::default() };
         let id = self.slots.slot(index).id;
         board.begin_shot(replica, id, self.slots.inputs(index))?;
-        self.enter(board, frame, replica, index, counts)
+        self.enter(&mut InShot { board, frame, counts, replica, index })
     }
 
     /// Latches a segment's codes and starts its first wait; past the last segment, finishes the shot.
-    fn enter<B: Board>(
-        &mut self,
-        board: &mut B,
-        frame: &Frame<'_>,
-        replica: usize,
-        index: usize,
-        counts: &mut Counts,
-    ) -> Result<(), BoardError> {
+    fn enter<B: Board>(&mut self, at: &mut InShot<'_, B>) -> Result<(), BoardError> {
+        let InShot { board, frame, replica, index, .. } = at;
+        let (frame, replica, index) = (*frame, *replica, *index);
         let ordinal = self.replicas[replica].segment;
         let plan = frame.plan;
         let segment = plan.segments.get(usize::from(ordinal)).copied().unwrap_or_default();
@@ -144,7 +149,7 @@ impl Shots<'_> {
             Segment::End => {
                 // No nudge stays in force when nobody measures.
                 board.latch_fields(replica, self.fields)?;
-                self.finish(frame, replica, index, counts);
+                self.finish(at);
                 return Ok(());
             }
             Segment::Kick => {
@@ -187,22 +192,14 @@ impl Shots<'_> {
     }
 
     /// The time a replica was started for is over.
-    fn arrive<B: Board>(
-        &mut self,
-        board: &mut B,
-        frame: &Frame<'_>,
-        replica: usize,
-        index: usize,
-        elapsed_us: u32,
-        counts: &mut Counts,
-    ) -> Result<(), BoardError> {
-        let state = &mut self.replicas[replica];
+    fn arrive<B: Board>(&mut self, at: &mut InShot<'_, B>, elapsed_us: u32) -> Result<(), BoardError> {
+        let state = &mut self.replicas[at.replica];
         state.elapsed_us = state.elapsed_us.saturating_add(elapsed_us);
         if state.wait == Wait::Kick {
             state.segment += 1;
-            return self.enter(board, frame, replica, index, counts);
+            return self.enter(at);
         }
-        self.begin_reads(replica, frame.plan.settle.reads_per_window);
+        self.begin_reads(at.replica, at.frame.plan.settle.reads_per_window);
         Ok(())
     }
 
@@ -213,14 +210,8 @@ impl Shots<'_> {
     }
 
     /// Reads as often as the board's pace allows, and goes on with what the last read of a window or a read-out decides.
-    fn read_on<B: Board>(
-        &mut self,
-        board: &mut B,
-        frame: &Frame<'_>,
-        replica: usize,
-        index: usize,
-        counts: &mut Counts,
-    ) -> Result<(), BoardError> {
+    fn read_on<B: Board>(&mut self, at: &mut InShot<'_, B>) -> Result<(), BoardError> {
+        let (frame, replica) = (at.frame, at.replica);
         let policy = &frame.plan.settle;
         let sites = self.phases.len();
         let window = replica * sites..(replica + 1) * sites;
@@ -231,7 +222,7 @@ impl Shots<'_> {
                 return Ok(());
             }
             at_once -= reads;
-            self.read(board, frame, replica, index, reads, counts)?;
+            self.read(at, reads)?;
             let state = &mut self.replicas[replica];
             if state.reads_left > 0 {
                 return Ok(());
@@ -254,28 +245,22 @@ impl Shots<'_> {
                     }
                 }
                 Wait::ReadOut => {
-                    self.record(frame, replica, index);
-                    counts.equilibria += 1;
+                    self.record(frame, replica, at.index);
+                    at.counts.equilibria += 1;
                     self.replicas[replica].segment += 1;
-                    return self.enter(board, frame, replica, index, counts);
+                    return self.enter(at);
                 }
             }
             self.windows[window.clone()].copy_from_slice(self.phases);
-            board.start(replica, self.replicas[replica].segment, policy.window_us)?;
+            at.board.start(replica, self.replicas[replica].segment, policy.window_us)?;
         }
         Ok(())
     }
 
     /// Reads every site so many times and adds the codes up.
-    fn read<B: Board>(
-        &mut self,
-        board: &mut B,
-        frame: &Frame<'_>,
-        replica: usize,
-        index: usize,
-        reads: u8,
-        counts: &mut Counts,
-    ) -> Result<(), BoardError> {
+    fn read<B: Board>(&mut self, at: &mut InShot<'_, B>, reads: u8) -> Result<(), BoardError> {
+        let InShot { board, frame, counts, replica, index } = at;
+        let (replica, index) = (*replica, *index);
         let shot = self.slots.slot(index).id;
         let sites = self.phases.len();
         let state = &mut self.replicas[replica];
@@ -341,13 +326,13 @@ impl Shots<'_> {
         }
     }
 
-    fn finish(&mut self, frame: &Frame<'_>, replica: usize, index: usize, counts: &mut Counts) {
-        self.replicas[replica] = Replica::default();
-        let slot = self.slots.slot(index);
+    fn finish<B>(&mut self, at: &mut InShot<'_, B>) {
+        self.replicas[at.replica] = Replica::default();
+        let slot = self.slots.slot(at.index);
         slot.stage = Stage::Finished;
-        counts.shots_finished += 1;
-        if frame.plan.read_out == ReadOut::Contrast {
-            self.add_contrast(frame, index);
+        at.counts.shots_finished += 1;
+        if at.frame.plan.read_out == ReadOut::Contrast {
+            self.add_contrast(at.frame, at.index);
         }
     }
 

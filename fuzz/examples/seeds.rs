@@ -179,7 +179,7 @@ fn configs() -> io::Result<()> {
     };
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "toml") {
+        if path.extension().is_some_and(|ending| ending == "toml") && !path.ends_with("Cargo.toml") {
             let experiment = text(&path)?;
             let name = experiment.lines().find_map(|line| line.strip_prefix("rig = \"")?.strip_suffix('"'));
             let rig = name.map(|name| text(&folder.join(name))).transpose()?.unwrap_or_default();

@@ -46,7 +46,7 @@ pub fn run(data: &[u8]) {
     fs::write(&experiment_path, &experiment).expect("a file can be written");
     fs::write(&rig_path, &rig).expect("a file can be written");
 
-    for purpose in [Purpose::Train, Purpose::Eval, Purpose::Bench] {
+    for purpose in [Purpose::Train, Purpose::Rig] {
         let loaded = memory::within(MOST_MEMORY, || config::load_for(&experiment_path, &sets, purpose));
         match loaded {
             Ok(config) if purpose == Purpose::Train => survives(&config),
@@ -68,8 +68,13 @@ pub fn run(data: &[u8]) {
 }
 
 fn says_something(error: &ConfigError) {
-    assert!(error.rendered().starts_with("error"), "{:?}", error.rendered());
-    assert!(error.rendered().lines().count() > 1, "no next step: {}", error.rendered());
+    let report = error.to_string();
+    assert!(report.starts_with("error"), "{report:?}");
+    assert!(report.lines().count() > 1, "no next step: {report}");
+    for issue in error.issues() {
+        assert!(!issue.what.is_empty(), "{report}");
+        assert!(issue.line != Some(0) && issue.column != Some(0), "{issue:?}");
+    }
 }
 
 /// What was accepted is written down and read back as it is.

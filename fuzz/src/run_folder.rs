@@ -10,7 +10,7 @@ use std::{
 
 use xyloop::{
     run::{
-        DataRecord, DeviceRecord, FinalParameters, RunError, RunFolder, RunHeader, RunRecord, Stop, StopCounts,
+        DataRecord, DeviceRecord, FinalParameters, FolderError, RunFolder, RunHeader, RunRecord, Stop, StopCounts,
         StopReason,
     },
     task::Task,
@@ -85,8 +85,8 @@ pub fn right(which: usize) -> Vec<u8> {
 /// Reads; what could be read is written and read again, and is the same.
 fn survives<T: Debug>(
     folder: &RunFolder,
-    read: impl Fn(&RunFolder) -> Result<T, RunError>,
-    write: impl Fn(&RunFolder, &T) -> Result<(), RunError>,
+    read: impl Fn(&RunFolder) -> Result<T, FolderError>,
+    write: impl Fn(&RunFolder, &T) -> Result<(), FolderError>,
 ) {
     match memory::within(MOST_MEMORY, || read(folder)) {
         Err(error) => says_something(&error),
@@ -104,7 +104,7 @@ fn survives<T: Debug>(
     }
 }
 
-fn says_something(error: &RunError) {
+fn says_something(error: &FolderError) {
     assert!(error.to_string().len() > 20, "{error}");
 }
 

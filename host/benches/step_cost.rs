@@ -20,11 +20,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use xyloop::{
     calibration::Codes,
-    config::Port,
-    device::{Client, Route, ShotOrder, Wanted},
+    config::{Port, WiringLists},
+    device::{Client, Route, ShotOrder, StopFlag, Wanted},
     train::{
         plan::Role,
-        shots::{Bench, Context, Order, StopFlag},
+        shots::{Context, Order, ShotRunner},
     },
 };
 use xyloop_firmware::{Board, BoardError, ReadKey, SafeTable};
@@ -35,7 +35,7 @@ use xyloop_protocol::{
     units::{AdcCode, DacCode, Flags, IqCode, ShotId, Turn},
     wiring::Converters,
 };
-use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify, plant::WiringLists};
+use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify};
 
 const REPLICAS: usize = 16;
 const CONVERTERS: Converters = Converters {
@@ -129,7 +129,7 @@ struct Size {
 }
 
 fn sizes() -> [Size; 2] {
-    let xor = Graph::new(&Geometry::preset(Preset::FourthSq, 15, 15)).unwrap();
+    let xor = Graph::new(&Geometry::preset(Preset::UpToFourthShell, 15, 15)).unwrap();
     // 40 × 40, 17 neighbours to each side: 784 inputs, 806 hidden, 10 outputs, 25 786 couplings.
     let half = |row: i32, column: i32| row > 0 || (row == 0 && column > 0);
     let mut offsets: Vec<(i32, i32)> =
@@ -206,7 +206,7 @@ impl Steps {
         Self { read_out, codes, orders, random, next_shot: 1 }
     }
 
-    async fn step(&mut self, bench: &mut Bench<'_>) {
+    async fn step(&mut self, bench: &mut ShotRunner<'_>) {
         // As an optimiser does: everything a little.
         for code in self.codes.couplings.iter_mut().chain(&mut self.codes.fields) {
             code.0 = (code.0 + self.random.random_range(0..40)).clamp(1000, 64_000) - 20;
@@ -256,7 +256,7 @@ async fn measure(route: Route, looked_ns: &AtomicU64, size: &Size, how: (ReadOut
     client.take_over().await.unwrap();
     client.use_codec(codec).unwrap();
     let mut steps = Steps::new(size, read_out);
-    let mut bench = Bench { client: &mut client, log: None, batch_shots: 0, stop: StopFlag::default() };
+    let mut bench = ShotRunner { client: &mut client, log: None, batch_shots: 0, stop: StopFlag::default() };
     for _ in 0..3 {
         steps.step(&mut bench).await;
     }

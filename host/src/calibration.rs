@@ -1,16 +1,19 @@
-//! Between model units and codes. The ideal calibration: every converter is as its rig file says.
+//! Between a set of parameters and the codes of a generation. The ideal calibration: every converter is as its rig file
+//! says ([`Scaling`]).
 //!
 //! The trainer keeps parameters in high resolution; only what leaves for the device is rounded. Stochastic rounding
 //! makes steps far below one code count on average (updates below one step would vanish otherwise).
 
-use rand::{Rng, RngExt};
 use xyloop_lattice::Parameters;
 use xyloop_protocol::{
     units::{DacCode, Turn},
     wiring::Converters,
 };
 
-/// Codes of one generation, as they travel: couplings, then x and y of each site's field.
+use crate::config::scaling::Scaling;
+pub use crate::config::scaling::{radians, turn};
+
+/// Holds the codes of one generation, as they travel: couplings, then x and y of each site's field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Codes {
     /// One per coupling.
@@ -21,69 +24,64 @@ pub struct Codes {
     pub clipped: u32,
 }
 
-/// How a value between two codes is rounded.
-pub enum Rounding<'r, R> {
+/// Says how a value between two codes is rounded.
+pub enum Rounding<'r> {
     /// To the nearer code.
     Nearest,
-    /// Up with the probability of the fraction: right on average.
-    Stochastic(&'r mut R),
+    /// Up with the probability of the fraction: right on average. The function draws uniformly from [0, 1) for the code of
+    /// this number, counted as codes travel: couplings, then x and y of each site.
+    Stochastic(&'r dyn Fn(u64) -> f64),
 }
 
-/// The map between model units and codes.
+/// Maps between model units and codes.
 #[derive(Clone, Copy, Debug)]
 pub struct Calibration {
-    converters: Converters,
+    scaling: Scaling,
 }
 
 impl Calibration {
-    /// Converters as their data sheet says.
-    pub fn ideal(converters: Converters) -> Self {
-        Self { converters }
+    /// Takes converters to be as their data sheet says.
+    pub const fn ideal(converters: Converters) -> Self {
+        Self { scaling: Scaling::new(converters) }
     }
 
-    /// Model units of W per coupling code.
-    pub fn coupling_step(&self) -> f64 {
-        step(self.converters.coupling_bits, self.converters.coupling_range_micro)
-    }
-
-    /// Model units of h per field code.
+    /// Returns model units of h per field code.
     pub fn field_step(&self) -> f64 {
-        step(self.converters.field_bits, self.converters.field_range_micro)
+        self.scaling.field_step()
     }
 
-    /// Largest |W| that a code can make, model units.
+    /// Returns the largest |W| that a code can make, model units.
     pub fn coupling_limit(&self) -> f64 {
-        self.coupling_step()
-            * f64::from(DacCode::max(self.converters.coupling_bits).steps(self.converters.coupling_bits))
+        self.scaling.coupling_limit()
     }
 
-    /// Largest |field quadrature| that a code can make, model units.
+    /// Returns the largest |field quadrature| that a code can make, model units.
     pub fn field_limit(&self) -> f64 {
-        self.field_step() * f64::from(DacCode::max(self.converters.field_bits).steps(self.converters.field_bits))
+        self.scaling.field_limit()
     }
 
-    /// A read-out step: the larger of a 16-bit turn and what the I/Q converter resolves at 0.9 of full scale, radians.
+    /// Returns a read-out step: the larger of a 16-bit turn and what the I/Q converter resolves, radians.
     pub fn phase_step_rad(&self) -> f64 {
-        let turn = std::f64::consts::TAU / 65536.0;
-        let full = f64::from(1u32 << (self.converters.iq_bits - 1));
-        turn.max(1.0 / (0.9 * full))
+        self.scaling.phase_step_rad()
     }
 
-    /// Codes for a set of parameters.
-    pub fn encode<R: Rng>(&self, parameters: &Parameters, mut rounding: Rounding<'_, R>) -> Codes {
+    /// Returns the codes for a set of parameters.
+    pub fn encode(&self, parameters: &Parameters, rounding: &Rounding<'_>) -> Codes {
         let mut codes = Codes::default();
-        let c = &self.converters;
+        let c = self.scaling.converters();
+        let mut number = 0;
         let mut encode = |value: f64, step: f64, bits: u8, clipped: &mut u32| {
-            let steps = match &mut rounding {
+            let steps = match rounding {
                 Rounding::Nearest => (value / step).round(),
-                Rounding::Stochastic(rng) => (value / step + rng.random::<f64>()).floor(),
+                Rounding::Stochastic(draw) => (value / step + draw(number)).floor(),
             };
+            number += 1;
             let (code, cut) = DacCode::from_steps(steps as i32, bits);
             *clipped += u32::from(cut);
             code
         };
         let mut clipped = 0;
-        let (coupling_step, field_step) = (self.coupling_step(), self.field_step());
+        let (coupling_step, field_step) = (self.scaling.coupling_step(), self.field_step());
         for &coupling in &parameters.couplings {
             codes.couplings.push(encode(coupling, coupling_step, c.coupling_bits, &mut clipped));
         }
@@ -95,75 +93,54 @@ impl Calibration {
         codes
     }
 
-    /// The parameters that codes make, model units.
+    /// Returns the parameters that codes make, model units.
     pub fn decode(&self, codes: &Codes) -> Parameters {
-        let c = &self.converters;
-        let field = |code: DacCode| f64::from(code.steps(c.field_bits)) * self.field_step();
-        let coupling = |code: &DacCode| f64::from(code.steps(c.coupling_bits)) * self.coupling_step();
+        let scaling = &self.scaling;
         let pairs = codes.fields.as_chunks::<2>().0;
         Parameters {
-            couplings: codes.couplings.iter().map(coupling).collect(),
-            field_x: pairs.iter().map(|[x, _]| field(*x)).collect(),
-            field_y: pairs.iter().map(|[_, y]| field(*y)).collect(),
+            couplings: codes.couplings.iter().map(|code| scaling.coupling(*code)).collect(),
+            field_x: pairs.iter().map(|[x, _]| scaling.field(*x)).collect(),
+            field_y: pairs.iter().map(|[_, y]| scaling.field(*y)).collect(),
         }
     }
 
-    /// The code that clamps an input nearest to a phase, radians.
+    /// Returns the code that clamps an input nearest to a phase, radians.
     pub fn input(&self, phase_rad: f64) -> Turn {
-        let step = 1u32 << (16 - self.converters.input_bits.clamp(2, 16));
-        let turns = phase_rad / std::f64::consts::TAU * 65536.0 / f64::from(step);
-        Turn((turns.round() as i64 * i64::from(step)) as u16)
+        self.scaling.input_code(phase_rad)
     }
 
-    /// β in 1/256 field steps, as a nudge travels.
+    /// Returns β in 1/256 field steps, as a nudge travels.
     pub fn beta_q8(&self, beta: f64) -> i32 {
         (beta / self.field_step() * 256.0).round() as i32
     }
 
-    /// A field amplitude in whole steps, bounded by the converter.
+    /// Returns a field amplitude in whole steps, bounded by the converter.
     pub fn field_steps(&self, amplitude: f64) -> u16 {
         (amplitude.min(self.field_limit()) / self.field_step()).round() as u16
     }
 }
 
-/// A phase in radians as a 16-bit turn.
-pub fn turn(phase_rad: f64) -> Turn {
-    Turn((phase_rad / std::f64::consts::TAU * 65536.0).round() as i64 as u16)
-}
-
-/// A 16-bit turn in radians, −π ≤ φ < π.
-pub fn radians(turn: Turn) -> f64 {
-    f64::from(turn.0 as i16) / 65536.0 * std::f64::consts::TAU
-}
-
-fn step(bits: u8, range_micro: u32) -> f64 {
-    f64::from(range_micro) * 1e-6 / f64::from(1u32 << (bits - 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
 
-    const CALIBRATION: Calibration = Calibration {
-        converters: Converters {
-            coupling_bits: 8,
-            coupling_range_micro: 2_000_000,
-            field_bits: 8,
-            field_range_micro: 4_000_000,
-            input_bits: 8,
-            iq_bits: 16,
-        },
-    };
+    const CALIBRATION: Calibration = Calibration::ideal(Converters {
+        coupling_bits: 8,
+        coupling_range_micro: 2_000_000,
+        field_bits: 8,
+        field_range_micro: 4_000_000,
+        input_bits: 8,
+        iq_bits: 16,
+    });
 
     #[test]
     fn stochastic_rounding_is_right_on_average_and_never_more_than_a_step_away() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let step = CALIBRATION.coupling_step();
+        // The numbers of a golden-ratio sequence are spread evenly.
+        let draw = |number: u64| (number as f64 * 0.618_033_988_749_895).fract();
+        let step = CALIBRATION.scaling.coupling_step();
         let value = 10.3 * step;
         let parameters = Parameters { couplings: vec![value; 20_000], field_x: vec![], field_y: vec![] };
-        let codes = CALIBRATION.encode(&parameters, Rounding::Stochastic(&mut rng));
+        let codes = CALIBRATION.encode(&parameters, &Rounding::Stochastic(&draw));
         let mean = codes.couplings.iter().map(|code| f64::from(code.steps(8))).sum::<f64>() / 20_000.0;
         assert!((mean - 10.3).abs() < 0.015, "{mean}");
         assert!(codes.couplings.iter().all(|code| [10, 11].contains(&code.steps(8))));
@@ -172,23 +149,9 @@ mod tests {
     #[test]
     fn values_outside_the_range_are_clipped_and_counted() {
         let parameters = Parameters { couplings: vec![3.0, -3.0, 0.1], field_x: vec![9.0], field_y: vec![0.0] };
-        let codes = CALIBRATION.encode::<ChaCha8Rng>(&parameters, Rounding::Nearest);
+        let codes = CALIBRATION.encode(&parameters, &Rounding::Nearest);
         assert_eq!(codes.clipped, 3);
         assert_eq!(codes.couplings[0], DacCode::max(8));
         assert_eq!(codes.couplings[1], DacCode(0));
-    }
-
-    #[test]
-    fn input_codes_use_only_the_bits_that_exist() {
-        assert_eq!(CALIBRATION.input(std::f64::consts::FRAC_PI_2), Turn(0x4000));
-        assert_eq!(CALIBRATION.input(0.01).0 & 0xff, 0);
-        assert_eq!(CALIBRATION.input(-std::f64::consts::FRAC_PI_2), Turn(0xc000));
-    }
-
-    #[test]
-    fn turns_and_radians_are_inverse() {
-        for t in [0u16, 1, 0x3fff, 0x7fff, 0x8000, 0xffff] {
-            assert_eq!(turn(radians(Turn(t))), Turn(t));
-        }
     }
 }

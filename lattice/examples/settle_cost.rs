@@ -16,8 +16,8 @@ const KAPPAS: [f64; 5] = [1.0, 1.2, 1.4, 1.6, 1.8];
 
 fn main() {
     let cases = [
-        ("4nsq 15x15", Geometry::preset(Preset::FourthSq, 15, 15), 0.072),
-        ("sq 15x15", Geometry::preset(Preset::Sq, 15, 15), 0.145),
+        ("4nsq 15x15", Geometry::preset(Preset::UpToFourthShell, 15, 15), 0.072),
+        ("sq 15x15", Geometry::preset(Preset::Square, 15, 15), 0.145),
         ("all-to-all 225", Geometry::AllToAll { rows: 15, columns: 15 }, 0.02),
     ];
     println!(

@@ -14,34 +14,35 @@ pub const MAX_SITES: usize = 1 << 20;
 /// Most couplings a geometry may have.
 pub const MAX_COUPLINGS: usize = 1 << 26;
 
-/// A named list of neighbour offsets on an open-edged grid (names from arXiv:2601.21945; which shells `3nsq`, `p3nsq` and
-/// `4nsq` mean is our reading).
+/// A named list of neighbour offsets on an open-edged grid. The text names are those of arXiv:2601.21945; which shells
+/// `3nsq`, `p3nsq` and `4nsq` mean is our reading. Shells are counted by distance: 1, √2, 2, √5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Preset {
     /// `sq`: the four nearest neighbours.
-    Sq,
+    Square,
     /// `triangular`: `sq` and one diagonal, bulk degree 6.
     Triangular,
-    /// `3nsq`: all neighbours up to the third shell, bulk degree 12.
-    ThirdSq,
-    /// `p3nsq`: shells one and three without diagonals, bulk degree 8.
-    PlusThirdSq,
-    /// `4nsq`: all neighbours up to the fourth shell, bulk degree 20.
-    FourthSq,
+    /// `3nsq`: all neighbours up to the third shell (distance 2), bulk degree 12.
+    UpToThirdShell,
+    /// `p3nsq`: the first and the third shell, no diagonals, bulk degree 8.
+    FirstAndThirdShell,
+    /// `4nsq`: all neighbours up to the fourth shell (distance √5), bulk degree 20.
+    UpToFourthShell,
 }
 
 impl Preset {
     /// Every preset, in order of its documentation.
-    pub const ALL: [Self; 5] = [Self::Sq, Self::Triangular, Self::ThirdSq, Self::PlusThirdSq, Self::FourthSq];
+    pub const ALL: [Self; 5] =
+        [Self::Square, Self::Triangular, Self::UpToThirdShell, Self::FirstAndThirdShell, Self::UpToFourthShell];
 
     /// The positive half of the neighbourhood as (rows, columns): the other half follows by symmetry.
     pub fn offsets(self) -> Vec<(i32, i32)> {
         let more: &[(i32, i32)] = match self {
-            Self::Sq => &[],
+            Self::Square => &[],
             Self::Triangular => &[(1, 1)],
-            Self::ThirdSq => &[(1, 1), (1, -1), (0, 2), (2, 0)],
-            Self::PlusThirdSq => &[(0, 2), (2, 0)],
-            Self::FourthSq => &[(1, 1), (1, -1), (0, 2), (2, 0), (1, 2), (-1, 2), (2, 1), (-2, 1)],
+            Self::UpToThirdShell => &[(1, 1), (1, -1), (0, 2), (2, 0)],
+            Self::FirstAndThirdShell => &[(0, 2), (2, 0)],
+            Self::UpToFourthShell => &[(1, 1), (1, -1), (0, 2), (2, 0), (1, 2), (-1, 2), (2, 1), (-2, 1)],
         };
         [&[(0, 1), (1, 0)], more].concat()
     }
@@ -49,11 +50,11 @@ impl Preset {
     /// The name used in configuration files.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Sq => "sq",
+            Self::Square => "sq",
             Self::Triangular => "triangular",
-            Self::ThirdSq => "3nsq",
-            Self::PlusThirdSq => "p3nsq",
-            Self::FourthSq => "4nsq",
+            Self::UpToThirdShell => "3nsq",
+            Self::FirstAndThirdShell => "p3nsq",
+            Self::UpToFourthShell => "4nsq",
         }
     }
 }

@@ -31,7 +31,7 @@
 //! use xyloop_lattice::{Cost, Ensemble, Geometry, Graph, LANES, Network, Preset, ep, twin};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let geometry = Geometry::preset(Preset::FourthSq, 5, 5);
+//! let geometry = Geometry::preset(Preset::UpToFourthShell, 5, 5);
 //! let graph = Graph::new(&geometry)?.with_terminals(&[10, 14], &[12])?;
 //! let couplings = vec![0.3; graph.couplings().len()];
 //! let (mut field_x, mut field_y) = (vec![0.2; graph.len()], vec![0.1; graph.len()]);

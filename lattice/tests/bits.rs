@@ -80,7 +80,7 @@ fn setting(preset: Preset) -> (Graph, Network, Vec<(usize, Sample)>) {
 
 #[test]
 fn a_lane_depends_on_itself_alone() {
-    let (graph, network, placed) = setting(Preset::FourthSq);
+    let (graph, network, placed) = setting(Preset::UpToFourthShell);
     let reference = trace(&graph, &network, &placed, Isa::best());
     assert!(reference.iter().any(|lane| lane[2].1.at_rest) && reference.iter().any(|lane| !lane[2].1.at_rest));
 
@@ -110,7 +110,7 @@ fn a_lane_depends_on_itself_alone() {
 
 #[test]
 fn every_fused_instruction_set_gives_the_same_bits_and_any_other_the_same_equilibria() {
-    for preset in [Preset::FourthSq, Preset::Sq] {
+    for preset in [Preset::UpToFourthShell, Preset::Square] {
         let (graph, network, placed) = setting(preset);
         let all: Vec<_> =
             Isa::available().into_iter().map(|isa| (isa, trace(&graph, &network, &placed, isa))).collect();
@@ -138,7 +138,7 @@ fn bits_are_pinned() {
         println!("skipped: this machine has no fused multiply-add");
         return;
     }
-    let (graph, network, placed) = setting(Preset::FourthSq);
+    let (graph, network, placed) = setting(Preset::UpToFourthShell);
     // FNV-1a over all states.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for (states, _) in trace(&graph, &network, &placed, Isa::best()).iter().flatten() {

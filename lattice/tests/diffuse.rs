@@ -12,7 +12,7 @@ use xyloop_lattice::{Ensemble, Graph, LANES, Network, Preset};
 
 #[test]
 fn without_noise_it_is_the_flow_to_first_and_second_order() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(1);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let network = network(&graph, &parameters);
@@ -54,7 +54,7 @@ fn a_free_phase_spreads_by_two_d_t() {
 
 #[test]
 fn noise_is_keyed_by_absolute_step_and_site() {
-    let graph = xor_graph(Preset::Sq);
+    let graph = xor_graph(Preset::Square);
     let mut rng = rng(3);
     let parameters = parameters(&mut rng, &graph, 0.145);
     let network = network(&graph, &parameters);

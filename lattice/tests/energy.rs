@@ -9,7 +9,7 @@ use xyloop_lattice::{Cost, Geometry, Graph, LANES, Parameters, Preset, energy, f
 
 fn graphs() -> Vec<Graph> {
     vec![
-        Graph::new(&Geometry::preset(Preset::FourthSq, 5, 6)).unwrap().with_terminals(&[3, 17], &[20]).unwrap(),
+        Graph::new(&Geometry::preset(Preset::UpToFourthShell, 5, 6)).unwrap().with_terminals(&[3, 17], &[20]).unwrap(),
         Graph::new(&Geometry::AllToAll { rows: 4, columns: 4 }).unwrap().with_terminals(&[0], &[5]).unwrap(),
         Graph::new(&Geometry::Layered { widths: vec![3, 5, 2] }).unwrap(),
     ]

@@ -59,13 +59,13 @@ fn faithful(name: &str, graph: &Graph, std: &[f64]) {
 
 #[test]
 fn xor() {
-    let graph = common::xor_graph(Preset::FourthSq);
+    let graph = common::xor_graph(Preset::UpToFourthShell);
     faithful("XOR 4nsq", &graph, &vec![0.072; graph.couplings().len()]);
 }
 
 #[test]
 fn iris_like() {
-    let geometry = Geometry::preset(Preset::FourthSq, 7, 20);
+    let geometry = Geometry::preset(Preset::UpToFourthShell, 7, 20);
     let graph = Graph::new(&geometry).unwrap().with_terminals(&[0, 40, 80, 120], &[19, 79, 139]).unwrap();
     faithful("Iris-like 7 x 20 4nsq", &graph, &coupling_std(&geometry).unwrap());
 }
@@ -76,7 +76,7 @@ fn mnist_like() {
         rows: 28,
         columns: 28,
         below: Below::Window { size: 5, stride: 1, padding: Padding::Same },
-        inside: Preset::Sq.offsets(),
+        inside: Preset::Square.offsets(),
     };
     let outputs = Plane { rows: 1, columns: 10, below: Below::Dense, inside: Vec::new() };
     let geometry = Geometry::LocallyConnected { input: [28, 28], planes: vec![hidden, outputs] };

@@ -10,7 +10,8 @@ use xyloop_lattice::{Ensemble, Geometry, Graph, LANES, Network, Preset, energy, 
 
 #[test]
 fn converges_with_order_two() {
-    let graph = Graph::new(&Geometry::preset(Preset::FourthSq, 6, 6)).unwrap().with_terminals(&[0], &[35]).unwrap();
+    let graph =
+        Graph::new(&Geometry::preset(Preset::UpToFourthShell, 6, 6)).unwrap().with_terminals(&[0], &[35]).unwrap();
     let mut rng = rng(4);
     let parameters = parameters(&mut rng, &graph, 0.1);
     let network = network(&graph, &parameters);
@@ -37,7 +38,7 @@ fn converges_with_order_two() {
 
 #[test]
 fn tolerance_bounds_the_error() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(5);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let network = network(&graph, &parameters);
@@ -55,7 +56,7 @@ fn tolerance_bounds_the_error() {
 
 #[test]
 fn lowers_the_energy_until_the_forces_vanish() {
-    let graph = xor_graph(Preset::Sq);
+    let graph = xor_graph(Preset::Square);
     let mut rng = rng(6);
     let parameters = parameters(&mut rng, &graph, 0.145);
     let network = network(&graph, &parameters);
@@ -96,7 +97,7 @@ fn a_free_site_follows_the_closed_solution() {
 
 #[test]
 fn bad_numbers_fail_their_lane_and_no_other() {
-    let graph = xor_graph(Preset::Sq);
+    let graph = xor_graph(Preset::Square);
     let mut rng = rng(7);
     let parameters = parameters(&mut rng, &graph, 0.145);
     let network = network(&graph, &parameters);
@@ -134,7 +135,7 @@ fn bad_numbers_fail_their_lane_and_no_other() {
 
 #[test]
 fn an_idle_lane_is_not_touched() {
-    let graph = xor_graph(Preset::Sq);
+    let graph = xor_graph(Preset::Square);
     let mut rng = rng(8);
     let parameters = parameters(&mut rng, &graph, 0.145);
     let network = network(&graph, &parameters);

@@ -188,13 +188,13 @@ fn norm(values: &[f64]) -> f64 {
 
 #[test]
 fn lattice_4nsq() {
-    let graph = Graph::new(&Geometry::preset(Preset::FourthSq, 5, 5)).unwrap();
+    let graph = Graph::new(&Geometry::preset(Preset::UpToFourthShell, 5, 5)).unwrap();
     check("4nsq 5x5", &graph.with_terminals(&[10, 14], &[12]).unwrap(), 0.2);
 }
 
 #[test]
 fn lattice_sq_two_outputs() {
-    let graph = Graph::new(&Geometry::preset(Preset::Sq, 4, 5)).unwrap();
+    let graph = Graph::new(&Geometry::preset(Preset::Square, 4, 5)).unwrap();
     check("sq 4x5", &graph.with_terminals(&[0, 4], &[12, 19]).unwrap(), 0.4);
 }
 
@@ -212,7 +212,7 @@ fn layered() {
 /// Chain rule and the published formula give the same (h, ψ) gradient.
 #[test]
 fn polar_gradient_is_the_published_formula() {
-    let graph = Graph::new(&Geometry::preset(Preset::Sq, 3, 3)).unwrap();
+    let graph = Graph::new(&Geometry::preset(Preset::Square, 3, 3)).unwrap();
     let mut rng = rng(3);
     let (nudged, free) = (phases(&mut rng, 9), phases(&mut rng, 9));
     let (h, psi) = parameters(&mut rng, &graph, 1.0).polar();

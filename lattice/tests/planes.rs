@@ -32,7 +32,7 @@ fn the_replicators_mnist_has_its_couplings() {
 #[test]
 fn a_hidden_plane_may_be_a_lattice_of_its_own() {
     let mut hidden = window(28, 28, 5, 1, Padding::Same);
-    hidden.inside = Preset::Sq.offsets();
+    hidden.inside = Preset::Square.offsets();
     let graph = Graph::new(&lcl([28, 28], vec![hidden, dense(1, 10)])).unwrap();
     let between = |from: std::ops::Range<u32>, to: std::ops::Range<u32>| {
         graph.couplings().iter().filter(|&&(i, j)| from.contains(&i) && to.contains(&j)).count()
@@ -68,7 +68,7 @@ fn dense_planes_are_layers() {
 #[test]
 fn the_initial_scale_counts_what_meets_at_a_coupling() {
     let mut hidden = window(3, 3, 2, 1, Padding::Valid);
-    hidden.inside = Preset::Sq.offsets();
+    hidden.inside = Preset::Square.offsets();
     let geometry = lcl([4, 4], vec![hidden, dense(1, 2)]);
     let graph = Graph::new(&geometry).unwrap();
     for (&pair, std) in graph.couplings().iter().zip(coupling_std(&geometry).unwrap()) {
@@ -161,7 +161,7 @@ proptest! {
 
 #[test]
 fn a_lattice_of_256_by_256_settles() {
-    let graph = Graph::new(&Geometry::preset(Preset::Sq, 256, 256)).unwrap();
+    let graph = Graph::new(&Geometry::preset(Preset::Square, 256, 256)).unwrap();
     assert_eq!((graph.len(), graph.couplings().len()), (65_536, 2 * 256 * 255));
     let (last, before) = (65_535, 65_534);
     assert_eq!(graph.couplings().last(), Some(&(before, last)));

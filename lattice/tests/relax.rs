@@ -39,7 +39,9 @@ fn setting(preset: Preset, seed: u64) -> (Graph, Parameters, Network, Ensemble) 
 
 #[test]
 fn ends_at_equilibria_of_the_reference_force() {
-    for (preset, kappa) in [(Preset::Sq, 1.0), (Preset::FourthSq, 1.0), (Preset::Sq, 0.6), (Preset::FourthSq, 1.6)] {
+    for (preset, kappa) in
+        [(Preset::Square, 1.0), (Preset::UpToFourthShell, 1.0), (Preset::Square, 0.6), (Preset::UpToFourthShell, 1.6)]
+    {
         let (graph, parameters, network, start) = setting(preset, 31);
         let mut ensemble = start.clone();
         let reports = with(kappa).settle(&network, &mut ensemble, ALL);
@@ -63,7 +65,7 @@ fn ends_at_equilibria_of_the_reference_force() {
 
 #[test]
 fn the_flow_from_the_same_states_ends_elsewhere() {
-    let (graph, _, network, start) = setting(Preset::FourthSq, 32);
+    let (graph, _, network, start) = setting(Preset::UpToFourthShell, 32);
     let (mut relaxed, mut flowed) = (start.clone(), start);
     let reports = Relax::default().settle(&network, &mut relaxed, ALL);
     let twins = twin::Twin::default().settle(&network, &mut flowed, ALL);
@@ -78,7 +80,7 @@ fn the_flow_from_the_same_states_ends_elsewhere() {
 #[test]
 fn no_sweep_raises_the_energy() {
     for kappa in [0.5, 1.0, 1.8] {
-        let (graph, parameters, network, mut ensemble) = setting(Preset::FourthSq, 33);
+        let (graph, parameters, network, mut ensemble) = setting(Preset::UpToFourthShell, 33);
         let one = Relax { max_sweeps: 1, ..with(kappa) };
         let energies = |ensemble: &Ensemble| -> [f64; LANES] {
             std::array::from_fn(|l| energy::energy(&graph, &parameters, &state(ensemble, graph.len(), l)))
@@ -199,7 +201,7 @@ fn a_layer_between_clamped_layers_is_exact_after_one_sweep() {
 
 #[test]
 fn a_lane_that_did_not_converge_is_never_at_rest_and_goes_on_where_it_stopped() {
-    let (graph, _, network, start) = setting(Preset::FourthSq, 36);
+    let (graph, _, network, start) = setting(Preset::UpToFourthShell, 36);
     let mut whole = start.clone();
     let full = Relax::default().settle(&network, &mut whole, ALL);
     assert!(full.iter().all(|report| report.at_rest && report.passes > 12));
@@ -231,7 +233,7 @@ fn a_lane_that_did_not_converge_is_never_at_rest_and_goes_on_where_it_stopped() 
 
 #[test]
 fn what_cannot_be_relaxed_is_refused_untouched_and_alone() {
-    let (graph, parameters, network, start) = setting(Preset::Sq, 37);
+    let (graph, parameters, network, start) = setting(Preset::Square, 37);
     let mut reference = start.clone();
     Relax::default().settle(&network, &mut reference, ALL);
 
@@ -280,7 +282,7 @@ fn what_cannot_be_relaxed_is_refused_untouched_and_alone() {
 
 #[test]
 fn directed_couplings_are_relaxed_to_zero_force() {
-    let (graph, parameters, mut network, mut ensemble) = setting(Preset::Sq, 38);
+    let (graph, parameters, mut network, mut ensemble) = setting(Preset::Square, 38);
     let off = normal(&mut rng(39), 0.01, graph.couplings().len());
     let into_j: Vec<f64> = parameters.couplings.iter().zip(&off).map(|(w, off)| w + off).collect();
     network.set_directed_couplings(&parameters.couplings, &into_j);
@@ -323,7 +325,7 @@ fn trace(
 
 #[test]
 fn a_lane_depends_on_itself_alone_and_not_on_the_instruction_set() {
-    let (graph, _, network, _) = setting(Preset::FourthSq, 41);
+    let (graph, _, network, _) = setting(Preset::UpToFourthShell, 41);
     let mut rng = rng(42);
     let placed: Vec<_> = (0..LANES).map(|lane| (lane, phases(&mut rng, graph.len()), 0.3 * lane as f64)).collect();
     let reference = trace(&graph, &network, &placed, Isa::best());

@@ -24,7 +24,7 @@ fn exact() -> Follow {
 
 /// Graphs with terminals: a lattice, layers, and locally connected planes.
 fn graphs() -> Vec<(&'static str, Graph)> {
-    let lattice = Graph::new(&Geometry::preset(Preset::FourthSq, 6, 7)).unwrap();
+    let lattice = Graph::new(&Geometry::preset(Preset::UpToFourthShell, 6, 7)).unwrap();
     vec![
         ("4nsq", lattice.with_terminals(&[14, 20], &[17, 40]).unwrap()),
         ("layered", Graph::new(&Geometry::Layered { widths: vec![3, 9, 2] }).unwrap()),
@@ -104,7 +104,7 @@ fn the_gradient_is_that_of_the_settled_cost() {
 
 #[test]
 fn without_a_factor_the_same_equilibria_and_responses() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(3);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let network = network(&graph, &parameters);
@@ -176,7 +176,7 @@ fn step(nudge: Nudge, cost: Cost) -> Step {
 }
 
 fn system() -> (Graph, Parameters, Network) {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let parameters = parameters(&mut rng(5), &graph, 0.072);
     let network = network(&graph, &parameters);
     (graph, parameters, network)

@@ -23,7 +23,7 @@ fn setting(preset: Preset, seed: u64) -> (Graph, Network, Ensemble) {
 
 #[test]
 fn the_search_keeps_the_lowest_of_its_starts() {
-    let (graph, network, start) = setting(Preset::FourthSq, 43);
+    let (graph, network, start) = setting(Preset::UpToFourthShell, 43);
     let relax = Relax::default();
     let count = 12;
     let write = |start: usize, lane: usize, out: &mut [f64]| {
@@ -66,7 +66,7 @@ fn the_search_keeps_the_lowest_of_its_starts() {
 
 #[test]
 fn a_search_without_success_leaves_the_state() {
-    let (graph, network, mut start) = setting(Preset::Sq, 44);
+    let (graph, network, mut start) = setting(Preset::Square, 44);
     let mut torque = vec![0.0; graph.len()];
     torque[7] = 0.1;
     start.set_torques(2, &torque);

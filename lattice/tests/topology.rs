@@ -27,7 +27,7 @@ fn presets_have_the_couplings_of_the_physics_table() {
 
 #[test]
 fn lattices_are_open_edged_and_keep_their_distances() {
-    let geometry = Geometry::preset(Preset::FourthSq, 4, 7);
+    let geometry = Geometry::preset(Preset::UpToFourthShell, 4, 7);
     let graph = Graph::new(&geometry).unwrap();
     for &(i, j) in graph.couplings() {
         let (a, b) = (graph.positions()[i as usize], graph.positions()[j as usize]);
@@ -48,7 +48,7 @@ fn layers_are_dense_and_bring_their_terminals() {
 
 #[test]
 fn wrong_terminals_are_refused_by_name() {
-    let graph = || Graph::new(&Geometry::preset(Preset::Sq, 3, 3)).unwrap();
+    let graph = || Graph::new(&Geometry::preset(Preset::Square, 3, 3)).unwrap();
     let cases: [(&[u32], &[u32], GraphError); 3] = [
         (&[9], &[0], GraphError::OutOfRange { role: "input", site: 9, sites: 9 }),
         (&[1], &[4, 4], GraphError::Repeated { role: "output", site: 4 }),
@@ -64,7 +64,7 @@ fn wrong_terminals_are_refused_by_name() {
         Graph::from_couplings(vec![[0.0; 2]; 3], &[(0, 1), (1, 0)]).unwrap_err(),
         GraphError::RepeatedCoupling { first: 0, second: 1 }
     );
-    let large = Graph::new(&Geometry::preset(Preset::Sq, 1024, 1025)).unwrap_err();
+    let large = Graph::new(&Geometry::preset(Preset::Square, 1024, 1025)).unwrap_err();
     assert_eq!(large, GeometryError::TooManySites { sites: 1024 * 1025 }.into());
 }
 

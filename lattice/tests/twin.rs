@@ -13,7 +13,7 @@ const FOREVER: [f64; LANES] = [f64::INFINITY; LANES];
 
 #[test]
 fn cold_samples_end_in_the_basin_of_the_accurate_flow() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let (mut samples, mut differing) = (0, 0);
     for seed in 0..10 {
         let mut rng = rng(1000 + seed);
@@ -37,7 +37,7 @@ fn cold_samples_end_in_the_basin_of_the_accurate_flow() {
 
 #[test]
 fn early_reads_are_those_of_the_flow() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(31);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let network = network(&graph, &parameters);
@@ -66,7 +66,7 @@ fn early_reads_are_those_of_the_flow() {
 
 #[test]
 fn time_to_rest_is_that_of_the_flow() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(32);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let network = network(&graph, &parameters);
@@ -88,7 +88,7 @@ fn time_to_rest_is_that_of_the_flow() {
 
 #[test]
 fn what_is_known_about_rest_is_used_and_forgotten_in_time() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(33);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let mut network = network(&graph, &parameters);
@@ -131,7 +131,7 @@ fn what_is_known_about_rest_is_used_and_forgotten_in_time() {
 
 #[test]
 fn a_small_nudge_moves_the_output_towards_its_target_and_back() {
-    let graph = xor_graph(Preset::FourthSq);
+    let graph = xor_graph(Preset::UpToFourthShell);
     let mut rng = rng(34);
     let parameters = parameters(&mut rng, &graph, 0.072);
     let network = network(&graph, &parameters);
@@ -160,7 +160,7 @@ fn a_small_nudge_moves_the_output_towards_its_target_and_back() {
 
 #[test]
 fn without_newton_the_flow_alone_comes_to_rest() {
-    let graph = xor_graph(Preset::Sq);
+    let graph = xor_graph(Preset::Square);
     let mut rng = rng(35);
     let parameters = parameters(&mut rng, &graph, 0.145);
     let network = network(&graph, &parameters);

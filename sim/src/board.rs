@@ -198,7 +198,8 @@ impl SimulatedBoard {
         if !std::mem::take(&mut self.staged.1) {
             return;
         }
-        let couplings: Vec<f64> = self.staged.0.iter().map(|code| self.description.coupling(*code)).collect();
+        let scaling = self.description.scaling();
+        let couplings: Vec<f64> = self.staged.0.iter().map(|code| scaling.coupling(*code)).collect();
         self.noisy_step = noisy_step(&self.description, &couplings);
         Arc::make_mut(&mut self.network).set_couplings(&couplings);
     }
@@ -352,10 +353,10 @@ impl Board for SimulatedBoard {
 
     fn latch_fields(&mut self, replica: usize, codes: &[DacCode]) -> Result<(), BoardError> {
         self.latch_couplings();
-        let replica = &mut self.replicas[replica];
+        let (replica, scaling) = (&mut self.replicas[replica], self.description.scaling());
         for (site, [x, y]) in codes.as_chunks::<2>().0.iter().enumerate() {
-            replica.field_x[site] = self.description.field(*x);
-            replica.field_y[site] = self.description.field(*y);
+            replica.field_x[site] = scaling.field(*x);
+            replica.field_y[site] = scaling.field(*y);
         }
         replica.fields_changed = true;
         Ok(())
@@ -364,7 +365,7 @@ impl Board for SimulatedBoard {
     fn begin_shot(&mut self, replica: usize, shot: ShotId, inputs: &[Turn]) -> Result<(), BoardError> {
         let replica = &mut self.replicas[replica];
         for (place, input) in replica.inputs.iter_mut().zip(inputs) {
-            *place = self.description.input(*input);
+            *place = self.description.scaling().input_rad(*input);
         }
         replica.shot = shot;
         replica.fresh = true;
@@ -419,7 +420,7 @@ impl Board for SimulatedBoard {
         for replica in 0..self.replicas.len() {
             let _ = self.latch_fields(replica, safe.fields);
             for (place, input) in self.replicas[replica].inputs.iter_mut().zip(safe.inputs) {
-                *place = self.description.input(*input);
+                *place = self.description.scaling().input_rad(*input);
             }
             self.replicas[replica].activity = Activity::Idle;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use xyloop_firmware::{
     Board, Controller, Identification, Replica, SafeTable, Sizes, Storage, phase::IqSum, slots::Slot,
 };
+use xyloop_hil_config::WiringLists;
 use xyloop_protocol::{
     codec::Codecs,
     frame, link,
@@ -14,7 +15,7 @@ use xyloop_protocol::{
 
 use crate::{
     board::{SimulatedBoard, Workers},
-    plant::{Description, WiringLists},
+    plant::Description,
 };
 
 /// The Controller over a simulated board.

@@ -4,21 +4,19 @@
 //! diffusion.
 
 use xyloop_firmware::{ReadKey, keyed::Stream};
-use xyloop_lattice::{Graph, flow, twin};
-use xyloop_protocol::{
-    units::{AdcCode, DacCode, IqCode, Turn},
-    wiring::{Converters, Wiring},
+use xyloop_hil_config::{
+    rig_image::Subject,
+    scaling::{IQ_AMPLITUDE, Scaling},
 };
+use xyloop_lattice::{Graph, flow, twin};
+use xyloop_protocol::{units::IqCode, wiring::Converters};
 
 use crate::noise;
-
-/// Amplitude of a site's I/Q vector in units of the ADC's full scale: a tenth of headroom for noise and offsets.
-pub const IQ_AMPLITUDE: f64 = 0.9;
 
 /// Longest step of the noisy flow (stochastic Heun) in model time units. The simulated rig is "the flow at this step".
 pub(crate) const NOISY_STEP: f64 = 0.02;
 
-/// How an equilibrium is computed.
+/// Says how an equilibrium is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Solver {
     /// The flow down to a small residual, then Newton where the flow would have arrived in the time given.
@@ -28,7 +26,7 @@ pub enum Solver {
     Flow,
 }
 
-/// Everything that makes a simulated device what it is.
+/// Holds everything that makes a simulated device what it is.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// Sites, couplings, input and output sites.
@@ -57,42 +55,16 @@ pub struct Description {
     pub serial: String,
 }
 
-/// Lists owned by a device, in the form in which the wiring is announced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WiringLists {
-    /// Both ends of each coupling.
-    pub couplings: Vec<(u16, u16)>,
-    /// Input sites.
-    pub inputs: Vec<u16>,
-    /// Output sites.
-    pub outputs: Vec<u16>,
-}
-
-impl WiringLists {
-    /// The lists of a graph. One of more than 2^16 − 1 sites has no true ones: no device starts with it.
-    pub fn new(graph: &Graph) -> Self {
-        let narrow = |sites: &[u32]| sites.iter().map(|&site| site as u16).collect();
-        Self {
-            couplings: graph.couplings().iter().map(|&(a, b)| (a as u16, b as u16)).collect(),
-            inputs: narrow(graph.inputs()),
-            outputs: narrow(graph.outputs()),
-        }
-    }
-
-    /// The wiring these lists describe.
-    pub fn wiring(&self, sites: usize, converters: Converters) -> Wiring<'_> {
-        Wiring {
-            sites: sites as u16,
-            couplings: &self.couplings,
-            inputs: &self.inputs,
-            outputs: &self.outputs,
-            converters,
-        }
+/// Names what the image of an emulated board says of the rig.
+impl<'a> From<&'a Description> for Subject<'a> {
+    fn from(description: &'a Description) -> Self {
+        let Description { graph, converters, deadman_ms, serial, .. } = description;
+        Self { graph, converters: *converters, deadman_ms: *deadman_ms, serial }
     }
 }
 
 impl Description {
-    /// What the device says it is: how its equilibria are computed, and to which tolerance. So it stands in every run's
+    /// Returns what the device says it is: how its equilibria are computed, and to which tolerance. So it stands in every run's
     /// record, wherever the device was served.
     pub fn model(&self) -> String {
         let solved = |solver: &dyn xyloop_lattice::Solver| format!("{}: {}", solver.name(), solver.tolerance());
@@ -104,29 +76,17 @@ impl Description {
         format!("simulated array ({how})")
     }
 
-    /// The coupling strength W a code makes, model units.
-    pub fn coupling(&self, code: DacCode) -> f64 {
-        value(code, self.converters.coupling_bits, self.converters.coupling_range_micro)
+    /// Returns what codes mean in model units.
+    pub fn scaling(&self) -> Scaling {
+        Scaling::new(self.converters)
     }
 
-    /// The bias-field quadrature a code makes, model units.
-    pub fn field(&self, code: DacCode) -> f64 {
-        value(code, self.converters.field_bits, self.converters.field_range_micro)
-    }
-
-    /// The phase at which an input code clamps a site, radians: the DAC drops the bits it does not have.
-    pub fn input(&self, turn: Turn) -> f64 {
-        let dropped = 16u32.saturating_sub(u32::from(self.converters.input_bits));
-        let held = (turn.0 >> dropped) << dropped;
-        f64::from(held) / 65536.0 * core::f64::consts::TAU
-    }
-
-    /// Diffusion in rad² per model time unit.
+    /// Returns the diffusion in rad² per model time unit.
     pub fn diffusion_per_time_unit(&self) -> f64 {
         self.phase_diffusion_rad2_per_s * self.tau_us * 1e-6
     }
 
-    /// The codes an ADC gives for one site's phase (radians).
+    /// Returns the codes an ADC gives for one site's phase (radians).
     pub fn read(&self, phase: f64, site: u32, key: ReadKey) -> IqCode {
         let (sin, cos) = xyloop_lattice::math::sin_cos(phase);
         let mut iq = [IQ_AMPLITUDE * cos, IQ_AMPLITUDE * sin];
@@ -135,13 +95,6 @@ impl Description {
             let noise = noise::normal_pair(self.seed, Stream::Read, key.shot, index, u32::from(key.read));
             iq = [iq[0] + self.iq_noise * noise[0], iq[1] + self.iq_noise * noise[1]];
         }
-        let full = f64::from(1u32 << (self.converters.iq_bits - 1));
-        let [i, q] = iq.map(|x| AdcCode(libm::rint(x * full).clamp(-full, full - 1.0) as i16));
-        IqCode { i, q }
+        self.scaling().iq_code(iq)
     }
-}
-
-fn value(code: DacCode, bits: u8, range_micro: u32) -> f64 {
-    let full = f64::from(1u32 << (bits - 1));
-    f64::from(code.steps(bits)) / full * f64::from(range_micro) * 1e-6
 }

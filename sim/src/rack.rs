@@ -20,6 +20,7 @@ use xyloop_firmware::{
     carrier::{ACKNOWLEDGEMENT, Line, PAYLOAD_MAX, REQUEST_MAX, Request},
     rig_image::{Channel, RigImage},
 };
+use xyloop_hil_config::WiringLists;
 use xyloop_protocol::units::{DacCode, Turn};
 
 use self::{array::Array, record::Record};
@@ -29,7 +30,7 @@ pub use self::{
 };
 use crate::{
     chips::{ADC_CHANNELS, Chip, FrameError},
-    plant::{Description, WiringLists},
+    plant::Description,
 };
 
 /// Longest gap between two stamps, in model time units: more is no wait of a shot.

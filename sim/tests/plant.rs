@@ -249,7 +249,7 @@ fn a_lattice_that_the_wire_cannot_number_makes_no_device() {
     use xyloop_sim::{board::Workers, device::Memory};
 
     let start = |rows, columns| {
-        let graph = Graph::new(&Geometry::preset(Preset::Sq, rows, columns)).unwrap();
+        let graph = Graph::new(&Geometry::preset(Preset::Square, rows, columns)).unwrap();
         let graph = graph.with_terminals(&[0], &[1]).unwrap();
         let mut memory = Memory::new(Arc::new(ideal(graph, 1)), 1);
         memory.device(Workers::Inline).map(|_| ()).map_err(|error| error.to_string())

@@ -20,6 +20,7 @@ use xyloop_firmware::{
     keyed::philox,
     rig_image::{Channel, ChipKind, RigImage},
 };
+use xyloop_hil_config::rig_image::{BoardPlan, image};
 use xyloop_protocol::{
     message::{Command, Cost, Plan, ReadOut},
     units::{DacCode, IqCode, Turn},
@@ -28,7 +29,6 @@ use xyloop_protocol::{
 use xyloop_sim::{
     Description, SimulatedBoard, Solver,
     rack::{Rack, RackError},
-    rig_image::{BoardPlan, image},
 };
 
 fn plan_with(adc: ChipKind) -> BoardPlan {

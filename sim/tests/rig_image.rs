@@ -5,11 +5,11 @@ mod common;
 
 use common::*;
 use xyloop_firmware::rig_image::{Channel, ChipKind, ImageError, RigImage};
+use xyloop_hil_config::rig_image::{BoardPlan, PlanError, image};
 use xyloop_protocol::units::{DacCode, Turn};
 use xyloop_sim::{
     Description,
     rack::{Rack, RackError},
-    rig_image::{BoardPlan, PlanError, image},
 };
 
 #[test]

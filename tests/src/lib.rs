@@ -105,6 +105,7 @@ pub fn toml_files(folder: &str) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| !path.ends_with("Cargo.toml"))
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{folder}");

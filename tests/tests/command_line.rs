@@ -69,6 +69,37 @@ fn every_configuration_can_be_checked_and_shown_and_what_is_shown_reloads() {
 }
 
 #[test]
+fn a_program_reads_what_a_check_found() {
+    let bench = Bench::new();
+    let fine = bench.xyloop(&["config", "check", &small(), "--json"]).expect_code(0).json();
+    let rig =
+        json!({ "name": "xor-5x5-4nsq", "sites": 25, "couplings": 150, "wiring_hash": fine["rig"]["wiring_hash"] });
+    assert_eq!((&fine["ok"], &fine["rig"]), (&json!(true), &rig));
+    assert_eq!(fine["rig"]["wiring_hash"].as_str().map(str::len), Some(16));
+
+    let wrong = ["config", "check", &small(), "--json", "--set", "eval.starts=0", "--set", "train.starts=0"];
+    let done = bench.xyloop(&wrong).expect_code(2);
+    let found = done.json();
+    assert_eq!((&found["ok"], &found["rig"]), (&json!(false), &json!(null)));
+    let issues = found["issues"].as_array().unwrap();
+    let of =
+        |path: &str| issues.iter().find(|issue| issue["path"] == path).unwrap_or_else(|| panic!("{path}: {found}"));
+    assert_eq!(issues.len(), 2);
+    for (path, allowed) in [("train.starts", "1 to 65536 starts"), ("eval.starts", "1 to 1000000 starts per sample")] {
+        let issue = of(path);
+        assert_eq!((&issue["file"], &issue["line"]), (&json!("command line"), &json!(1)));
+        assert_eq!(issue["allowed"], allowed);
+        // People read the same on stderr.
+        assert!(done.stderr.contains(issue["what"].as_str().unwrap()), "{done}");
+    }
+    // A rig file can be checked, too.
+    let rig = config_file("rigs/xor-15x15-4nsq.toml");
+    assert_eq!(bench.xyloop(&["config", "check", &rig, "--json"]).expect_code(0).json()["rig"]["sites"], 225);
+    let missing = bench.xyloop(&["config", "check", "nowhere.toml", "--json"]).expect_code(2).json();
+    assert_eq!((&missing["ok"], &missing["issues"][0]["file"]), (&json!(false), &json!("nowhere.toml")));
+}
+
+#[test]
 fn device_info_tells_who_and_how_a_device_is() {
     let bench = Bench::new();
     let served = bench.serve(&small(), &["--pty"]);

@@ -34,7 +34,7 @@ fn wrong_settings() {
         ("train.nudge.cost=logg", &["\"logg\"", "did you mean \"log\"?"]),
         // What would falsify the result.
         ("read.what=outputs", &["cannot be trained with", "xyloop eval"]),
-        ("start.policy=keep", &["refused in training", "kick"]),
+        ("start.policy=keep", &["no setting any more", "kick"]),
         // The lattice.
         ("rig.lattice.outputs=[[5, 0]]", &["row 5 of output [5, 0]", "rows are 0..=4", "5 rows by 5 columns"]),
         ("rig.lattice.outputs=[[0, 0]]", &["lattice", "input"]),

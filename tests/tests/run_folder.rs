@@ -35,8 +35,8 @@ fn a_run_folder_is_complete() {
     assert!(metrics.iter().zip(1..).all(|(row, epoch)| row["epoch"] == f64::from(epoch) && row["shots"] == 16.0));
     let total = |name: &str| metrics.iter().map(|row| row[name]).sum::<f64>() as u64;
     assert_eq!(total("shots"), stop.shots);
-    assert_eq!(total("basin_changed"), stop.counts.basin_changed);
-    assert_eq!(total("nudge_bounded"), stop.counts.nudge_bounded);
+    assert_eq!(total("basin_changed"), stop.counts.shots.basin_changed);
+    assert_eq!(total("nudge_bounded"), stop.counts.shots.nudge_bounded);
     assert_eq!(stop.counts.equilibria_logged as usize, rows.len());
 
     // Every shot has each of its equilibria once: free, +, release, − (or the other way round).

@@ -9,10 +9,9 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use xyloop::{array::Array, config};
-use xyloop_sim::{
-    chips::ChipKind,
-    rig_image::{self, Channel, RigImage},
+use xyloop::config::{
+    self,
+    rig_image::{Channel, ChipKind, RigImage},
 };
 
 use crate::options::Settings;
@@ -43,8 +42,7 @@ pub struct Arguments {
 /// Prints and writes.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(&arguments.file, &arguments.settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
-    let bytes = rig_image::image(&description, &rig.board.plan())?;
+    let bytes = rig.image(&rig.array()?)?;
     let image = RigImage::parse(&bytes).map_err(|error| anyhow::anyhow!("{error}"))?;
     let write =
         |path: &Path, bytes: &[u8]| fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()));
@@ -134,7 +132,7 @@ fn name_of(kind: ChipKind) -> &'static str {
     ChipKind::NAMES.iter().find(|(other, _)| *other == kind).map_or("", |(_, name)| name)
 }
 
-/// What a lab wires by.
+/// Lists what a lab wires by.
 fn wiring(image: &RigImage<'_>) -> String {
     let mut text = String::from("what,index,sites,chip,kind,channel\n");
     let mut line = |what: &str, index: usize, sites: String, at: Channel| {

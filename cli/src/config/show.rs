@@ -6,7 +6,7 @@ use xyloop::config;
 
 use crate::options::Settings;
 
-/// Which file.
+/// Says which file is shown.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The experiment file.

@@ -6,6 +6,7 @@ use anyhow::Context;
 use xyloop::{
     checkup::{self, Measured, System, ThroughputOptions, ThroughputReport},
     device::Client,
+    rig::wanted,
 };
 
 use super::whom::{Known, Whom};
@@ -58,7 +59,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     // Codes of another wiring would be refused, or drive what nobody meant.
     let mut client = match &rig {
-        Some((rig, _, array)) => Client::connect(route, array.wanted(rig)).await?,
+        Some((rig, _, array)) => Client::connect(route, wanted(rig, array)).await?,
         None => Client::connect_any(route, 0).await?,
     };
     let place = client.place().to_owned();

@@ -1,7 +1,10 @@
 //! `xyloop device doctor`: why a device does not work, and what to do about it.
 
 use anyhow::Context;
-use xyloop::checkup::{self, Examination, RigFile, Subject, System, Verdict};
+use xyloop::{
+    checkup::{self, Examination, RigFile, Subject, System, Verdict},
+    rig::wanted,
+};
 
 use super::whom::{Known, Whom};
 use crate::offer;
@@ -28,7 +31,7 @@ pub struct Unwell {
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let Known { rig, route, port, baud } = arguments.whom.known()?;
     let rig =
-        rig.map(|(rig, file, array)| RigFile { wanted: array.wanted(&rig), deadman_ms: rig.timing.deadman_ms, file });
+        rig.map(|(rig, file, array)| RigFile { wanted: wanted(&rig, &array), deadman_ms: rig.timing.deadman_ms, file });
     let subject = Subject { port: &port, baud, rig, system: System::default() };
     let examination = with_commands(checkup::examine(route, &subject).await);
     if arguments.json {

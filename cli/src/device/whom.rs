@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use xyloop::{
-    array::Array,
-    config::{self, Port, Rig},
+    config::{self, Array, Port, Rig},
     device::Route,
+    rig::simulated,
 };
 
 use crate::options::{Place, Settings, overrides};
@@ -38,7 +38,7 @@ impl Whom {
         let rig = match config {
             Some(file) => {
                 let (rig, path) = config::load_rig(file, &overrides(settings, place))?;
-                let array = Array::new(&rig)?;
+                let array = rig.array()?;
                 Some((rig, path, array))
             }
             None => None,
@@ -46,7 +46,7 @@ impl Whom {
         let (port, baud, route) = match &rig {
             Some((rig, _, array)) => {
                 let (port, baud) = (rig.device.port.clone(), rig.device.serial.baud);
-                let route = Route::or_simulated(&port, baud, array.description(rig))?;
+                let route = Route::or_simulated(&port, baud, simulated(rig, array))?;
                 (port, baud, route)
             }
             None => {

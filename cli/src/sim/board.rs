@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use xyloop::{array::Array, config};
+use xyloop::config;
 use xyloop_sim::emulator::{Emulator, Mishap, Options, ToChips, ToHost};
 
 use super::bound::{bound, program, this_program};
@@ -65,8 +65,7 @@ enum Chips {
 /// soon as it talks to them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(&arguments.config, &arguments.settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
-    let image = xyloop_sim::rig_image::image(&description, &rig.board.plan())?;
+    let image = rig.image(&rig.array()?)?;
     let directory = tempfile::Builder::new().prefix("xyloop-board-").tempdir().context("no temporary directory")?;
     let runtime = runtime::start()?;
     // Listened for from here on: nobody is told of the device before.

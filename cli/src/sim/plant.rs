@@ -3,10 +3,12 @@
 use std::{fs::OpenOptions, io::Write, path::PathBuf};
 
 use clap::Args;
-use xyloop::{array::Array, config};
+use xyloop::{
+    config::{self, rig_image::RigImage},
+    rig::simulated,
+};
 use xyloop_sim::{
     rack::{PlantServer, Rack},
-    rig_image::{self, RigImage},
     serve::ServeError,
 };
 
@@ -26,7 +28,7 @@ The record is CSV with the columns stamp_us (the board's time), event, chip, cha
   mark     a shot begins with the next latch; the code is its number | error  a frame that the chip dropped, and why")]
 pub struct Arguments {
     #[command(flatten)]
-    way: Way,
+    reach: Reach,
     /// The rig file, or an experiment file (then its rig).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -41,7 +43,7 @@ pub struct Arguments {
 /// How the board reaches it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Way {
+struct Reach {
     /// On a TCP port, e.g. 127.0.0.1:5556 (port 0: any free one). There is no password: keep it on loopback.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     tcp: Option<String>,
@@ -53,17 +55,17 @@ struct Way {
 /// Serves until Ctrl-C.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rig, _) = config::load_rig(&arguments.config, &arguments.settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
-    let image = rig_image::image(&description, &rig.board.plan())?;
+    let array = rig.array()?;
+    let image = rig.image(&array)?;
     let image = RigImage::parse(&image).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let mut rack = Rack::new(description, &image)?;
+    let mut rack = Rack::new(simulated(&rig, &array), &image)?;
     if let Some(path) = &arguments.record {
         let failed = |source| ServeError::Trace { path: path.clone(), source };
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         let goes_on = file.metadata().map_err(failed)?.len() > 0;
         rack = rack.recording(Box::new(file), goes_on)?;
     }
-    let server = match (&arguments.way.tcp, &arguments.way.fifo) {
+    let server = match (&arguments.reach.tcp, &arguments.reach.fifo) {
         (Some(address), _) => PlantServer::on_tcp(rack, address)?,
         (None, Some(folder)) => PlantServer::on_fifos(rack, folder)?,
         (None, None) => anyhow::bail!("give --tcp or --fifo"),

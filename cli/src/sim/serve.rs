@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
-use xyloop::{array::Array, config};
+use xyloop::{config, rig::simulated};
 use xyloop_protocol::adversary::Faults;
 use xyloop_sim::{Served, serve::LineReport};
 
@@ -29,7 +29,7 @@ Faults (--fault NAME=VALUE,...), each in both directions:
   disconnect  the connection is cut           | seed       names the draws")]
 pub struct Arguments {
     #[command(flatten)]
-    way: Way,
+    reach: Reach,
     /// The rig file, or an experiment file (then its rig).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -59,7 +59,7 @@ struct Line {
 /// How hosts reach it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Way {
+struct Reach {
     /// Behind a new pseudo-terminal.
     #[arg(long)]
     pty: bool,
@@ -70,11 +70,11 @@ struct Way {
 
 /// Serves until Ctrl-C.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Arguments { way, config, settings, line } = arguments;
+    let Arguments { reach, config, settings, line } = arguments;
     let (rig, _) = config::load_rig(config, &settings.set)?;
-    let description = Array::new(&rig)?.description(&rig);
+    let description = simulated(&rig, &rig.array()?);
     let boot_id = xyloop::device::fresh_number();
-    let mut served = match &way.tcp {
+    let mut served = match &reach.tcp {
         Some(address) => Served::on_tcp(description, boot_id, address, line.baud)?,
         None => Served::on_pty(description, boot_id, line.baud)?,
     };

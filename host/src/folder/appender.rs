@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::RunError;
+use super::error::FolderError;
 
 /// What an [`Appender`] writes to: a file, or a test's stand-in for one.
 pub(super) trait Sink: Write + Send + 'static {
@@ -62,8 +62,8 @@ impl<S: Sink> Appender<S> {
 
     /// Writes one piece with one `write` (as long as the system takes it whole). After an error the file ends where it
     /// ended before, and the same piece may be tried again.
-    pub fn append(&mut self, piece: &[u8]) -> Result<(), RunError> {
-        self.try_append(piece).map_err(|error| RunError::write(&self.path, error))
+    pub fn append(&mut self, piece: &[u8]) -> Result<(), FolderError> {
+        self.try_append(piece).map_err(|error| FolderError::write(&self.path, error))
     }
 
     fn try_append(&mut self, piece: &[u8]) -> io::Result<()> {

@@ -14,7 +14,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use xyloop_protocol::units::Flags;
 
 use super::appender::{Appender, Sink};
-use super::error::RunError;
+use super::error::FolderError;
 use super::rows::EquilibriumRow;
 
 /// What a stream says about itself, in the metadata of its schema.
@@ -39,10 +39,10 @@ pub(super) struct Equilibria<S> {
 
 impl<S: Sink> Equilibria<S> {
     /// Begins a stream: the schema is written at once, so that readers can open it before there is a row.
-    pub fn start(file: Appender<S>, header: &StreamHeader) -> Result<Self, RunError> {
+    pub fn start(file: Appender<S>, header: &StreamHeader) -> Result<Self, FolderError> {
         let schema = Arc::new(schema(header));
         let encoder =
-            StreamWriter::try_new(Vec::new(), &schema).map_err(|error| RunError::unwritable(file.path(), &error))?;
+            StreamWriter::try_new(Vec::new(), &schema).map_err(|error| FolderError::unwritable(file.path(), &error))?;
         let mut stream = Self { encoder, schema, sites: header.sites.len(), file };
         stream.write_encoded()?;
         Ok(stream)
@@ -50,11 +50,11 @@ impl<S: Sink> Equilibria<S> {
 
     /// Writes rows as one record batch with one write; the number of bytes written. After an error the stream is as it
     /// was before, and the rows may be tried again.
-    pub fn append(&mut self, rows: &[EquilibriumRow]) -> Result<u64, RunError> {
+    pub fn append(&mut self, rows: &[EquilibriumRow]) -> Result<u64, FolderError> {
         if let Some(row) = rows.iter().find(|row| row.phases.len() != self.sites) {
             let (shot, found, expected) = (row.shot, row.phases.len(), self.sites);
             let reason = format!("an equilibrium of shot {shot} has {found} phases, the log is for {expected} sites");
-            return Err(RunError::unwritable(self.file.path(), &reason));
+            return Err(FolderError::unwritable(self.file.path(), &reason));
         }
         let batch = columns(rows, &self.schema, self.sites)
             .and_then(|columns| RecordBatch::try_new(self.schema.clone(), columns));
@@ -63,21 +63,21 @@ impl<S: Sink> Equilibria<S> {
     }
 
     /// Writes the end of the stream and closes the file; its length in bytes.
-    pub fn finish(mut self) -> Result<u64, RunError> {
+    pub fn finish(mut self) -> Result<u64, FolderError> {
         let encoded = self.encoder.finish();
         self.write_result(encoded)?;
         Ok(self.file.length())
     }
 
-    fn write_result(&mut self, encoded: Result<(), ArrowError>) -> Result<u64, RunError> {
+    fn write_result(&mut self, encoded: Result<(), ArrowError>) -> Result<u64, FolderError> {
         if let Err(error) = encoded {
             self.encoder.get_mut().clear();
-            return Err(RunError::unwritable(self.file.path(), &error));
+            return Err(FolderError::unwritable(self.file.path(), &error));
         }
         self.write_encoded()
     }
 
-    fn write_encoded(&mut self) -> Result<u64, RunError> {
+    fn write_encoded(&mut self) -> Result<u64, FolderError> {
         let piece = self.encoder.get_mut();
         let written = self.file.append(piece).map(|()| piece.len() as u64);
         piece.clear();
@@ -239,7 +239,7 @@ mod tests {
         stream.append(&rows(1, 10)).unwrap();
         let room = disk.0.lock().unwrap().bytes.len() + 100;
         disk.0.lock().unwrap().room = room;
-        assert!(matches!(stream.append(&rows(2, 10)), Err(RunError::Io { .. })));
+        assert!(matches!(stream.append(&rows(2, 10)), Err(FolderError::Io { .. })));
         assert_eq!(batches(&disk).len(), 1);
 
         disk.0.lock().unwrap().room = usize::MAX;

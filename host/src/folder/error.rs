@@ -1,4 +1,4 @@
-//! What can go wrong with a run folder: [`RunError`], whose every message names the path and the next step.
+//! What can go wrong with a run folder: [`FolderError`], whose every message names the path and the next step.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use crate::config::ConfigError;
 /// Why something in a run folder could not be made, written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {
+pub enum FolderError {
     /// The system refused.
     #[error("cannot {action} `{}`: {}; {}", path.display(), plain(source), next_step(action, source.kind()))]
     Io {
@@ -88,7 +88,7 @@ pub enum RunError {
     },
 }
 
-impl RunError {
+impl FolderError {
     pub(super) fn create(path: &Path, source: io::Error) -> Self {
         Self::Io { action: "create", path: path.to_owned(), source }
     }

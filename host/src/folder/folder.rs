@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::RunError;
+use super::error::FolderError;
 use super::stop::Stop;
 use super::utc::Utc;
 
@@ -33,15 +33,15 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the experiment's name cannot be part of a folder's, or the system refuses.
-    pub fn create(parent: &Path, experiment: &str) -> Result<Self, RunError> {
+    pub fn create(parent: &Path, experiment: &str) -> Result<Self, FolderError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if experiment.is_empty() || experiment.len() > 64 || !experiment.chars().all(allowed) {
-            return Err(RunError::Name { parent: parent.to_owned(), name: experiment.to_owned() });
+            return Err(FolderError::Name { parent: parent.to_owned(), name: experiment.to_owned() });
         }
         if !parent.is_dir() {
             match fs::create_dir(parent) {
                 Err(_) if parent.is_dir() => {} // someone else was faster
-                made => made.map_err(|error| RunError::create(parent, error))?,
+                made => made.map_err(|error| FolderError::create(parent, error))?,
             }
         }
         let stamp = Utc::now().compact();
@@ -52,27 +52,27 @@ impl RunFolder {
                 Ok(()) => return Ok(Self { path }),
                 Err(error) => {
                     let taken = error.kind() == ErrorKind::AlreadyExists;
-                    refused = Some(RunError::create(&path, error));
+                    refused = Some(FolderError::create(&path, error));
                     if !taken {
                         break;
                     }
                 }
             }
         }
-        Err(refused.unwrap_or_else(|| RunError::create(parent, ErrorKind::AlreadyExists.into())))
+        Err(refused.unwrap_or_else(|| FolderError::create(parent, ErrorKind::AlreadyExists.into())))
     }
 
     /// A folder that is there already.
     ///
     /// # Errors
     /// If there is no `run.toml` in it.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, FolderError> {
         let folder = Self { path: path.into() };
         match fs::metadata(folder.record_path()) {
             Ok(file) if file.is_file() => Ok(folder),
-            _ if folder.path.is_dir() => Err(RunError::NotARun { path: folder.path }),
-            Ok(_) => Err(RunError::NotARun { path: folder.path }),
-            Err(error) => Err(RunError::read(&folder.path, error)),
+            _ if folder.path.is_dir() => Err(FolderError::NotARun { path: folder.path }),
+            Ok(_) => Err(FolderError::NotARun { path: folder.path }),
+            Err(error) => Err(FolderError::read(&folder.path, error)),
         }
     }
 
@@ -91,8 +91,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn write_stop(&self, stop: &Stop) -> Result<(), RunError> {
-        let text = toml::to_string(stop).map_err(|error| RunError::unwritable(&self.path.join("stop.toml"), &error))?;
+    pub fn write_stop(&self, stop: &Stop) -> Result<(), FolderError> {
+        let text =
+            toml::to_string(stop).map_err(|error| FolderError::unwritable(&self.path.join("stop.toml"), &error))?;
         self.write_atomically("stop.toml", text.as_bytes())
     }
 
@@ -100,12 +101,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is damaged.
-    pub fn read_stop(&self) -> Result<Option<Stop>, RunError> {
+    pub fn read_stop(&self) -> Result<Option<Stop>, FolderError> {
         match self.read_text("stop.toml") {
             Ok(text) => toml::from_str(&text)
                 .map(Some)
-                .map_err(|error| RunError::malformed(&self.path.join("stop.toml"), &error.to_string().trim_end())),
-            Err(RunError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+                .map_err(|error| FolderError::malformed(&self.path.join("stop.toml"), &error.to_string().trim_end())),
+            Err(FolderError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -114,9 +115,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn write_evaluation<T: Serialize>(&self, evaluation: &T) -> Result<(), RunError> {
+    pub fn write_evaluation<T: Serialize>(&self, evaluation: &T) -> Result<(), FolderError> {
         let mut text = serde_json::to_vec_pretty(evaluation)
-            .map_err(|error| RunError::unwritable(&self.path.join("evaluation.json"), &error))?;
+            .map_err(|error| FolderError::unwritable(&self.path.join("evaluation.json"), &error))?;
         text.push(b'\n');
         self.write_atomically("evaluation.json", &text)
     }
@@ -125,9 +126,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is missing or is no `T`.
-    pub fn read_evaluation<T: DeserializeOwned>(&self) -> Result<T, RunError> {
+    pub fn read_evaluation<T: DeserializeOwned>(&self) -> Result<T, FolderError> {
         let text = self.read_text("evaluation.json")?;
-        serde_json::from_str(&text).map_err(|error| RunError::malformed(&self.path.join("evaluation.json"), &error))
+        serde_json::from_str(&text).map_err(|error| FolderError::malformed(&self.path.join("evaluation.json"), &error))
     }
 
     pub(super) fn record_path(&self) -> PathBuf {
@@ -135,18 +136,18 @@ impl RunFolder {
     }
 
     /// Puts a file in place whole: whoever looks sees the old one or the new one.
-    pub(super) fn write_atomically(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+    pub(super) fn write_atomically(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let (path, temporary) = (self.path.join(name), self.path.join(format!(".{name}.new")));
         write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path)).map_err(|error| {
             // Best effort: what matters is the first error.
             let _ = fs::remove_file(&temporary);
-            RunError::write(&path, error)
+            FolderError::write(&path, error)
         })
     }
 
-    pub(super) fn read_text(&self, name: &str) -> Result<String, RunError> {
+    pub(super) fn read_text(&self, name: &str) -> Result<String, FolderError> {
         let path = self.path.join(name);
-        String::from_utf8(read_limited(&path)?).map_err(|_| RunError::malformed(&path, &"it is not UTF-8 text"))
+        String::from_utf8(read_limited(&path)?).map_err(|_| FolderError::malformed(&path, &"it is not UTF-8 text"))
     }
 }
 
@@ -158,13 +159,13 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Reads a whole file, if it is not absurdly large.
-pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, RunError> {
+pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, FolderError> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| RunError::read(path, error))?;
+        .map_err(|error| FolderError::read(path, error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(RunError::malformed(path, &"it is larger than 512 MiB"));
+        return Err(FolderError::malformed(path, &"it is larger than 512 MiB"));
     }
     Ok(bytes)
 }

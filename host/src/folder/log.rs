@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::appender::{Appender, Sink};
 use super::equilibria::{Equilibria, StreamHeader};
-use super::error::RunError;
+use super::error::FolderError;
 use super::folder::RunFolder;
 use super::rows::{EquilibriumRow, MetricsRow};
 use crate::config::Keep;
@@ -22,8 +22,10 @@ use crate::config::Keep;
 /// What is logged.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
-    /// `log.equilibria`: with [`Keep::None`] only metrics are written.
+    /// `log.equilibria`: with [`Keep::None`] no equilibria are written.
     pub equilibria: Keep,
+    /// `metrics.csv` is written: there are epochs.
+    pub metrics: bool,
     /// Sites of the array.
     pub site_count: usize,
     /// The sites whose phases are in every row, in this order: all, or the outputs.
@@ -40,7 +42,7 @@ impl LogOptions {
 
     /// The phases of these sites of an array with `site_count` sites.
     pub fn of_sites(site_count: usize, sites: Vec<u16>) -> Self {
-        Self { equilibria: Keep::All, site_count, sites, queue: 16 }
+        Self { equilibria: Keep::All, metrics: true, site_count, sites, queue: 16 }
     }
 }
 
@@ -66,7 +68,7 @@ pub struct Logged {
     pub epochs: u64,
 }
 
-type Answer<T> = oneshot::Sender<Result<T, RunError>>;
+type Answer<T> = oneshot::Sender<Result<T, FolderError>>;
 
 enum Order {
     /// The permit is the append's place in the queue, given back when it was dealt with.
@@ -90,8 +92,8 @@ impl RunLog {
     ///
     /// # Errors
     /// If a file cannot be made or written, or there is no thread to be had.
-    pub fn start(folder: &RunFolder, options: LogOptions) -> Result<Self, RunError> {
-        let metrics = open_metrics(&folder.path().join("metrics.csv"))?;
+    pub fn start(folder: &RunFolder, options: LogOptions) -> Result<Self, FolderError> {
+        let metrics = options.metrics.then(|| open_metrics(&folder.path().join("metrics.csv"))).transpose()?;
         let equilibria = match options.equilibria {
             Keep::None => None,
             Keep::All => {
@@ -104,12 +106,12 @@ impl RunLog {
         Self::spawn(folder.path(), options.equilibria, options.queue, writer)
     }
 
-    fn spawn<S: Sink>(folder: &Path, keep: Keep, queue: usize, writer: Writer<S>) -> Result<Self, RunError> {
+    fn spawn<S: Sink>(folder: &Path, keep: Keep, queue: usize, writer: Writer<S>) -> Result<Self, FolderError> {
         let (orders, inbox) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("run log".to_owned())
             .spawn(move || writer.run(inbox))
-            .map_err(|error| RunError::write(folder, error))?;
+            .map_err(|error| FolderError::write(folder, error))?;
         let room = Arc::new(Semaphore::new(queue.clamp(1, Semaphore::MAX_PERMITS)));
         Ok(Self { orders, room, folder: folder.to_owned(), keep })
     }
@@ -122,12 +124,15 @@ impl RunLog {
     ///
     /// # Errors
     /// If the disk refuses, or a row does not have the phases of the log's sites.
-    pub fn append(&self, rows: Vec<EquilibriumRow>) -> impl Future<Output = Result<Written, RunError>> + Send + use<> {
+    pub fn append(
+        &self,
+        rows: Vec<EquilibriumRow>,
+    ) -> impl Future<Output = Result<Written, FolderError>> + Send + use<> {
         let to_write = (self.keep == Keep::All && !rows.is_empty()).then_some(rows);
         let (orders, room, path) = (self.orders.clone(), self.room.clone(), self.folder.clone());
         async move {
             let Some(rows) = to_write else { return Ok(Written::default()) };
-            let Ok(permit) = room.acquire_owned().await else { return Err(RunError::Closed { path }) };
+            let Ok(permit) = room.acquire_owned().await else { return Err(FolderError::Closed { path }) };
             let placed = Placed::new(&orders, path, |answer| Order::Append(rows, permit, answer));
             // Held no longer than needed: the thread ends with the last sender.
             drop(orders);
@@ -140,7 +145,7 @@ impl RunLog {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn metrics(&self, row: MetricsRow) -> impl Future<Output = Result<(), RunError>> + Send + use<> {
+    pub fn metrics(&self, row: MetricsRow) -> impl Future<Output = Result<(), FolderError>> + Send + use<> {
         Placed::new(&self.orders, self.folder.clone(), |answer| Order::Metrics(row, answer)).answer()
     }
 
@@ -149,14 +154,14 @@ impl RunLog {
     ///
     /// # Errors
     /// If the disk refuses, or an earlier error reached nobody because its future had been dropped.
-    pub fn finish(self) -> impl Future<Output = Result<Logged, RunError>> + Send + use<> {
+    pub fn finish(self) -> impl Future<Output = Result<Logged, FolderError>> + Send + use<> {
         Placed::new(&self.orders, self.folder.clone(), Order::Finish).answer()
     }
 }
 
 /// An order on its way; the answer is to be waited for.
 struct Placed<T> {
-    answered: oneshot::Receiver<Result<T, RunError>>,
+    answered: oneshot::Receiver<Result<T, FolderError>>,
     path: PathBuf,
 }
 
@@ -168,18 +173,18 @@ impl<T> Placed<T> {
         Self { answered, path }
     }
 
-    async fn answer(self) -> Result<T, RunError> {
-        self.answered.await.unwrap_or(Err(RunError::Closed { path: self.path }))
+    async fn answer(self) -> Result<T, FolderError> {
+        self.answered.await.unwrap_or(Err(FolderError::Closed { path: self.path }))
     }
 }
 
 /// What the thread owns.
 struct Writer<S> {
     equilibria: Option<Equilibria<S>>,
-    metrics: Appender<S>,
+    metrics: Option<Appender<S>>,
     logged: Logged,
     /// The first error that was not delivered.
-    unheard: Option<RunError>,
+    unheard: Option<FolderError>,
 }
 
 impl<S: Sink> Writer<S> {
@@ -192,7 +197,8 @@ impl<S: Sink> Writer<S> {
                     self.deliver(answer, written);
                 }
                 Order::Metrics(row, answer) => {
-                    let written = self.metrics.append(row.line().as_bytes());
+                    let metrics = self.metrics.as_mut();
+                    let written = metrics.map_or(Ok(()), |metrics| metrics.append(row.line().as_bytes()));
                     self.logged.epochs += u64::from(written.is_ok());
                     self.deliver(answer, written);
                 }
@@ -207,7 +213,7 @@ impl<S: Sink> Writer<S> {
         let _ = self.finish();
     }
 
-    fn append(&mut self, rows: &[EquilibriumRow]) -> Result<Written, RunError> {
+    fn append(&mut self, rows: &[EquilibriumRow]) -> Result<Written, FolderError> {
         let Some(equilibria) = self.equilibria.as_mut() else {
             return Ok(Written::default());
         };
@@ -217,13 +223,13 @@ impl<S: Sink> Writer<S> {
         Ok(Written { rows, bytes })
     }
 
-    fn deliver<T>(&mut self, answer: Answer<T>, result: Result<T, RunError>) {
+    fn deliver<T>(&mut self, answer: Answer<T>, result: Result<T, FolderError>) {
         if let Err(Err(error)) = answer.send(result) {
             self.unheard.get_or_insert(error);
         }
     }
 
-    fn finish(mut self) -> Result<Logged, RunError> {
+    fn finish(mut self) -> Result<Logged, FolderError> {
         if let Some(equilibria) = self.equilibria.take() {
             let length = equilibria.finish()?;
             self.logged.bytes = length;
@@ -235,8 +241,8 @@ impl<S: Sink> Writer<S> {
     }
 }
 
-fn open_metrics(path: &Path) -> Result<Appender<File>, RunError> {
-    let mut metrics = Appender::open(path).map_err(|error| RunError::create(path, error))?;
+fn open_metrics(path: &Path) -> Result<Appender<File>, FolderError> {
+    let mut metrics = Appender::open(path).map_err(|error| FolderError::create(path, error))?;
     if metrics.length() == 0 {
         metrics.append(MetricsRow::HEADER.as_bytes())?;
     }
@@ -244,9 +250,9 @@ fn open_metrics(path: &Path) -> Result<Appender<File>, RunError> {
 }
 
 /// The first number that is free: what another process wrote is never touched.
-fn open_equilibria(folder: &Path) -> Result<Appender<File>, RunError> {
+fn open_equilibria(folder: &Path) -> Result<Appender<File>, FolderError> {
     match fs::create_dir(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(RunError::create(folder, error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(FolderError::create(folder, error)),
         _ => {}
     }
     let mut number = 0_u32;
@@ -254,7 +260,7 @@ fn open_equilibria(folder: &Path) -> Result<Appender<File>, RunError> {
         let path = folder.join(format!("{number:06}.arrows"));
         match Appender::create(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 999_999 => number += 1,
-            opened => return opened.map_err(|error| RunError::create(&path, error)),
+            opened => return opened.map_err(|error| FolderError::create(&path, error)),
         }
     }
 }
@@ -291,7 +297,7 @@ mod tests {
     fn log(disk: &Memory) -> RunLog {
         let header = StreamHeader { run_id: "x".to_owned(), site_count: 1, sites: vec![0] };
         let file = Appender::new(disk.clone(), Path::new("runs/x/equilibria/000000.arrows"), 0);
-        let metrics = Appender::new(Memory::default(), Path::new("runs/x/metrics.csv"), 0);
+        let metrics = Some(Appender::new(Memory::default(), Path::new("runs/x/metrics.csv"), 0));
         let equilibria = Some(Equilibria::start(file, &header).unwrap());
         let writer = Writer { equilibria, metrics, logged: Logged::default(), unheard: None };
         RunLog::spawn(Path::new("runs/x"), Keep::All, 4, writer).unwrap()

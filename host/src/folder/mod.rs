@@ -29,7 +29,7 @@ mod rows;
 mod stop;
 mod utc;
 
-pub use error::RunError;
+pub use error::FolderError;
 pub use folder::RunFolder;
 pub use log::{LogOptions, Logged, RunLog, Written};
 pub use parameters::FinalParameters;

@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use super::error::RunError;
+use xyloop_protocol::units::DacCode;
+
+use super::error::FolderError;
 use super::folder::{RunFolder, read_limited, write_synced};
 use super::npy;
+use crate::calibration::Codes;
 
 /// The trained parameters, the codes that stand for them, and the array they belong to.
 ///
@@ -29,6 +32,15 @@ pub struct FinalParameters {
 }
 
 impl FinalParameters {
+    /// Returns the codes as they travel.
+    pub fn codes(&self) -> Codes {
+        Codes {
+            couplings: self.coupling_codes.iter().map(|&code| DacCode(code)).collect(),
+            fields: self.field_codes.iter().flatten().map(|&code| DacCode(code)).collect(),
+            clipped: 0,
+        }
+    }
+
     /// That all arrays belong to one and the same array of oscillators; the error says what contradicts what.
     fn check(&self) -> Result<(), String> {
         let sites = self.positions.len();
@@ -56,13 +68,13 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the disk refuses, or the arrays contradict each other.
-    pub fn write_final(&self, parameters: &FinalParameters) -> Result<(), RunError> {
+    pub fn write_final(&self, parameters: &FinalParameters) -> Result<(), FolderError> {
         let folder = self.path().join("final");
-        parameters.check().map_err(|reason| RunError::unwritable(&folder, &reason))?;
+        parameters.check().map_err(|reason| FolderError::unwritable(&folder, &reason))?;
         let (new, old) = (self.path().join(".final.new"), self.path().join(".final.old"));
         remove(&new)?;
         remove(&old)?;
-        fs::create_dir(&new).map_err(|error| RunError::create(&new, error))?;
+        fs::create_dir(&new).map_err(|error| FolderError::create(&new, error))?;
         for (name, bytes) in [
             ("couplings.npy", npy::encode(&parameters.couplings)),
             ("field_x.npy", npy::encode(&parameters.field_x)),
@@ -73,13 +85,13 @@ impl RunFolder {
             ("positions.npy", npy::encode_pairs(&parameters.positions)),
         ] {
             let path = new.join(name);
-            write_synced(&path, &bytes).map_err(|error| RunError::write(&path, error))?;
+            write_synced(&path, &bytes).map_err(|error| FolderError::write(&path, error))?;
         }
         // A folder cannot be renamed over one that is not empty.
         if folder.exists() {
-            fs::rename(&folder, &old).map_err(|error| RunError::write(&folder, error))?;
+            fs::rename(&folder, &old).map_err(|error| FolderError::write(&folder, error))?;
         }
-        fs::rename(&new, &folder).map_err(|error| RunError::write(&folder, error))?;
+        fs::rename(&new, &folder).map_err(|error| FolderError::write(&folder, error))?;
         remove(&old)
     }
 
@@ -87,7 +99,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If a file is missing, is not the array it should be, or contradicts another one.
-    pub fn read_final(&self) -> Result<FinalParameters, RunError> {
+    pub fn read_final(&self) -> Result<FinalParameters, FolderError> {
         let folder = self.path().join("final");
         let parameters = FinalParameters {
             couplings: read(&folder, "couplings.npy", npy::decode)?,
@@ -98,21 +110,21 @@ impl RunFolder {
             coupling_sites: read(&folder, "coupling_sites.npy", npy::decode_pairs)?,
             positions: read(&folder, "positions.npy", npy::decode_pairs)?,
         };
-        parameters.check().map_err(|reason| RunError::malformed(&folder, &reason))?;
+        parameters.check().map_err(|reason| FolderError::malformed(&folder, &reason))?;
         Ok(parameters)
     }
 }
 
-fn read<T>(folder: &Path, name: &str, decode: impl Fn(&[u8]) -> Result<Vec<T>, String>) -> Result<Vec<T>, RunError> {
+fn read<T>(folder: &Path, name: &str, decode: impl Fn(&[u8]) -> Result<Vec<T>, String>) -> Result<Vec<T>, FolderError> {
     let path = folder.join(name);
     let bytes = read_limited(&path)?;
-    decode(&bytes).map_err(|reason| RunError::malformed(&path, &reason))
+    decode(&bytes).map_err(|reason| FolderError::malformed(&path, &reason))
 }
 
 /// Removes what an interrupted write left behind.
-fn remove(folder: &Path) -> Result<(), RunError> {
+fn remove(folder: &Path) -> Result<(), FolderError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RunError::write(folder, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FolderError::write(folder, error)),
         _ => Ok(()),
     }
 }

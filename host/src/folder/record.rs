@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xyloop_protocol::message::{BootCause, Identity, Limits, SCHEMA_HASH};
 
-use super::error::RunError;
+use super::error::FolderError;
 use super::folder::RunFolder;
 use super::utc::Utc;
 use crate::config::{self, Config, Experiment, Rig};
@@ -41,6 +41,9 @@ pub struct RunHeader {
     pub command: Vec<String>,
     /// Name and version of the program.
     pub program: String,
+    /// The run whose codes were judged, if this was nothing but an evaluation of another run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation_of: Option<String>,
 }
 
 impl RunHeader {
@@ -52,6 +55,7 @@ impl RunHeader {
             start_utc: Utc::now().to_string(),
             command,
             program: concat!("xyloop ", env!("CARGO_PKG_VERSION")).to_owned(),
+            evaluation_of: None,
         }
     }
 }
@@ -178,12 +182,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the disk refuses, or a value cannot be written as TOML (a path that is not UTF-8, a seed above 2^63 − 1).
-    pub fn write_record(&self, record: &RunRecord) -> Result<(), RunError> {
+    pub fn write_record(&self, record: &RunRecord) -> Result<(), FolderError> {
         let RunRecord { run, device, data, config } = record;
         let Config { experiment_path, rig_path, experiment, rig } = config;
         let file = WrittenFile { experiment_path, rig_path, run, device, data, experiment, rig };
         let path = self.record_path();
-        let text = toml::to_string(&file).map_err(|error| RunError::unwritable(&path, &error))?;
+        let text = toml::to_string(&file).map_err(|error| FolderError::unwritable(&path, &error))?;
         self.write_atomically("run.toml", text.as_bytes())
     }
 
@@ -191,16 +195,16 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is missing or damaged, was written by a later version, or holds a configuration that is refused.
-    pub fn read_record(&self) -> Result<RunRecord, RunError> {
+    pub fn read_record(&self) -> Result<RunRecord, FolderError> {
         let path = self.record_path();
         let text = self.read_text("run.toml")?;
-        let malformed = |error: toml::de::Error| RunError::malformed(&path, &error.to_string().trim_end());
+        let malformed = |error: toml::de::Error| FolderError::malformed(&path, &error.to_string().trim_end());
         let ReadFormat { run } = toml::from_str(&text).map_err(malformed)?;
         if run.format > FORMAT {
-            return Err(RunError::NewerFormat { path, found: run.format, known: FORMAT, program: run.program });
+            return Err(FolderError::NewerFormat { path, found: run.format, known: FORMAT, program: run.program });
         }
         let ReadTables { run, device, data } = toml::from_str(&text).map_err(malformed)?;
-        let config = config::load_resolved(&path).map_err(|source| RunError::Config { path, source })?;
+        let config = config::load_resolved(&path).map_err(|source| FolderError::Config { path, source })?;
         Ok(RunRecord { run, device, data, config })
     }
 }

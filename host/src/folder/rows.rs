@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::counts::ShotCounts;
+
 /// Which of the run's purposes a shot served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -93,20 +95,8 @@ pub struct MetricsRow {
     pub accuracy: f64,
     /// Mean cost at the free states, summed over the outputs, in the cost's own unit.
     pub mean_cost: f64,
-    /// Shots whose release did not come back to the free state.
-    pub basin_changed: u64,
-    /// Shots with an unsettled phase.
-    pub unsettled: u64,
-    /// Shots left out of the gradient.
-    pub left_out: u64,
-    /// Shots of the epoch in which an ADC stood at the end of its range.
-    pub adc_clipped: u64,
-    /// Shots of the epoch in which a site's signal was too weak for its phase to be trusted.
-    pub weak: u64,
-    /// Shots with a nudge at its bound.
-    pub nudge_bounded: u64,
-    /// Shots with a field clipped to its DAC's range.
-    pub actuator_clipped: u64,
+    /// What was noticed in the epoch's shots.
+    pub counts: ShotCounts,
     /// Codes clipped to their converter's range.
     pub codes_clipped: u64,
     /// Euclidean norm of the epoch's last gradient, model units.
@@ -117,8 +107,6 @@ pub struct MetricsRow {
     pub max_settle_us: u32,
     /// Largest distance of a site from its shot's free state, radians.
     pub max_moved_rad: f64,
-    /// Shots of the epoch, re-runs not counted twice.
-    pub shots: u64,
     /// Wall-clock time since the run's start, seconds.
     pub seconds: f64,
 }
@@ -135,14 +123,15 @@ impl MetricsRow {
     pub fn line(&self) -> String {
         let Self { epoch, steps, mean_distance, accuracy, mean_cost, .. } = self;
         let mut line = format!("{epoch},{steps},{mean_distance:?},{accuracy:?},{mean_cost:?}");
+        let counts = &self.counts;
         for count in [
-            self.basin_changed,
-            self.unsettled,
-            self.left_out,
-            self.adc_clipped,
-            self.weak,
-            self.nudge_bounded,
-            self.actuator_clipped,
+            counts.basin_changed,
+            counts.unsettled,
+            counts.left_out,
+            counts.adc_clipped,
+            counts.weak,
+            counts.nudge_bounded,
+            counts.actuator_clipped,
             self.codes_clipped,
         ] {
             let _ = write!(line, ",{count}"); // writing to a string cannot fail
@@ -150,7 +139,7 @@ impl MetricsRow {
         let _ = writeln!(
             line,
             ",{:?},{:?},{},{:?},{},{:?}",
-            self.gradient_norm, self.mean_settle_us, self.max_settle_us, self.max_moved_rad, self.shots, self.seconds
+            self.gradient_norm, self.mean_settle_us, self.max_settle_us, self.max_moved_rad, counts.shots, self.seconds
         );
         line
     }
@@ -158,11 +147,12 @@ impl MetricsRow {
 
 #[cfg(test)]
 mod tests {
-    use super::MetricsRow;
+    use super::{MetricsRow, ShotCounts};
 
     #[test]
     fn a_line_has_a_cell_for_each_name() {
-        let row = MetricsRow { epoch: 3, mean_distance: 0.1, shots: 48, seconds: 1e-7, ..MetricsRow::default() };
+        let row = MetricsRow { epoch: 3, mean_distance: 0.1, seconds: 1e-7, ..MetricsRow::default() };
+        let row = MetricsRow { counts: ShotCounts { shots: 48, ..ShotCounts::default() }, ..row };
         assert_eq!(row.line(), "3,0,0.1,0.0,0.0,0,0,0,0,0,0,0,0,0.0,0.0,0,0.0,48,1e-7\n");
         assert_eq!(row.line().split(',').count(), MetricsRow::HEADER.split(',').count());
     }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a run ended.
+use crate::counts::ShotCounts;
+
+/// Names why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
@@ -12,9 +14,23 @@ pub enum StopReason {
     Epochs,
     /// Someone asked for it (Ctrl-C).
     Interrupted,
+    /// Another run's codes were judged, and nothing else was to be done.
+    Evaluated,
 }
 
-/// The end of a run.
+impl StopReason {
+    /// Returns it as it is written: `solved`, `epochs`, `interrupted`, `evaluated`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Solved => "solved",
+            Self::Epochs => "epochs",
+            Self::Interrupted => "interrupted",
+            Self::Evaluated => "evaluated",
+        }
+    }
+}
+
+/// Says how a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stop {
     /// Why it ended.
@@ -31,7 +47,7 @@ pub struct Stop {
     pub counts: StopCounts,
 }
 
-/// Totals over a run.
+/// Holds totals over a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StopCounts {
@@ -39,20 +55,9 @@ pub struct StopCounts {
     pub steps: u64,
     /// Equilibria written to the log.
     pub equilibria_logged: u64,
-    /// Shots whose release did not come back to the free state.
-    pub basin_changed: u64,
-    /// Shots with an unsettled phase.
-    pub unsettled: u64,
-    /// Shots left out of the gradient.
-    pub left_out: u64,
-    /// Shots in which an ADC stood at the end of its range.
-    pub adc_clipped: u64,
-    /// Shots in which a site's signal was too weak for its phase to be trusted.
-    pub weak: u64,
-    /// Shots with a nudge at its bound.
-    pub nudge_bounded: u64,
-    /// Shots with a field clipped to its DAC's range.
-    pub actuator_clipped: u64,
     /// Codes clipped to their converter's range.
     pub codes_clipped: u64,
+    /// What was noticed in shots.
+    #[serde(flatten)]
+    pub shots: ShotCounts,
 }

@@ -5,15 +5,15 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::split::{PROCEDURE, stratified};
-use super::{Provenance, Sample, SplitRecord, Task, TaskError};
+use super::data::{Provenance, Sample, SplitRecord, Task, TaskError};
+use super::split::{PROCEDURE, Parts, stratified};
 
 /// The committed file; see host/data/README.md for its origin and licence.
 pub(super) const CSV: &str = include_str!("../../data/iris.csv");
 const FILE: &str = "iris.csv";
 const SHA256: &str = "f13ffa8fdd56fd8e6c8d16d4081a3fbd3114bcd0aae4256c43205169cd9d1449";
 
-/// The file's rows.
+/// Holds the file's rows.
 #[derive(Debug)]
 struct Rows {
     features: Vec<Vec<f64>>,
@@ -21,6 +21,7 @@ struct Rows {
     classes: Vec<String>,
 }
 
+/// Divides the rows as `seed` says.
 pub(super) fn task(csv: &str, test_fraction: f64, seed: u64) -> Result<Task, TaskError> {
     let rows = parse(csv)?;
     let parts =
@@ -29,7 +30,33 @@ pub(super) fn task(csv: &str, test_fraction: f64, seed: u64) -> Result<Task, Tas
             rows: rows.labels.iter().filter(|label| **label == class).count(),
             fraction: test_fraction.to_string(),
         })?;
+    Ok(divided(rows, &parts, seed, test_fraction, PROCEDURE))
+}
 
+/// Divides the rows as a record says that they were.
+pub(super) fn as_recorded(csv: &str, split: &SplitRecord) -> Result<Task, TaskError> {
+    let rows = parse(csv)?;
+    let SplitRecord { seed, test_fraction, procedure, train_rows, test_rows, .. } = split;
+    let wide = |rows: &[u32]| rows.iter().map(|row| *row as usize).collect();
+    let parts = Parts { train: wide(train_rows), test: wide(test_rows) };
+    let mut all: Vec<usize> = parts.train.iter().chain(&parts.test).copied().collect();
+    all.sort_unstable();
+    let refused = |reason: &str| TaskError::OtherSplit {
+        task: "iris".to_owned(),
+        rows: rows.labels.len(),
+        reason: reason.to_owned(),
+    };
+    if parts.train.is_empty() || parts.test.is_empty() {
+        return Err(refused("one part is empty"));
+    }
+    if all.windows(2).any(|pair| pair[0] == pair[1]) || all.last().is_some_and(|last| *last >= rows.labels.len()) {
+        return Err(refused("a row is named twice, or does not exist"));
+    }
+    Ok(divided(rows, &parts, *seed, *test_fraction, procedure))
+}
+
+/// Encodes the rows, scaled by the training rows.
+fn divided(rows: Rows, parts: &Parts, seed: u64, test_fraction: f64, procedure: &str) -> Task {
     let feature_ranges: Vec<(f64, f64)> = (0..rows.features[0].len())
         .map(|feature| {
             let values = parts.train.iter().map(|row| rows.features[*row][feature]);
@@ -63,7 +90,7 @@ pub(super) fn task(csv: &str, test_fraction: f64, seed: u64) -> Result<Task, Tas
     let split = SplitRecord {
         seed,
         test_fraction,
-        procedure: PROCEDURE.to_owned(),
+        procedure: procedure.to_owned(),
         train_rows: numbers(&parts.train),
         test_rows: numbers(&parts.test),
         feature_ranges,
@@ -71,16 +98,16 @@ pub(super) fn task(csv: &str, test_fraction: f64, seed: u64) -> Result<Task, Tas
     };
     let source =
         "Iris, R. A. Fisher 1936, Fisher's variant as in scikit-learn; UCI Machine Learning Repository, CC BY 4.0";
-    Ok(Task {
+    Task {
         name: "iris".to_owned(),
         train,
         test,
         classes: rows.classes,
         provenance: Provenance { source: source.to_owned(), sha256: Some(SHA256.to_owned()), split: Some(split) },
-    })
+    }
 }
 
-/// First line: rows, features, class names. Then per line the features and the class's number.
+/// Reads the file. First line: rows, features, class names. Then per line the features and the class's number.
 fn parse(csv: &str) -> Result<Rows, TaskError> {
     let refused = |line: usize, reason: String| TaskError::Row { file: FILE.to_owned(), line, reason };
     let mut lines = csv.lines().zip(1..);
@@ -191,14 +218,25 @@ mod tests {
     }
 
     #[test]
+    fn a_task_as_recorded_is_the_one_that_was_recorded() {
+        let made = task(CSV, 0.3, 5).unwrap();
+        let split = made.provenance.split.as_ref().unwrap();
+        assert_eq!(as_recorded(CSV, split).unwrap(), made);
+        let damaged = |change: fn(&mut SplitRecord)| {
+            let mut split = split.clone();
+            change(&mut split);
+            as_recorded(CSV, &split).unwrap_err().to_string()
+        };
+        assert!(damaged(|split| split.test_rows[0] = split.train_rows[3]).contains("named twice"));
+        assert!(damaged(|split| split.test_rows[0] = 150).contains("does not exist"));
+        assert!(damaged(|split| split.train_rows.clear()).contains("empty"));
+    }
+
+    #[test]
     fn the_recorded_hash_belongs_to_this_file_and_variant() {
-        // FNV-1a stands in for SHA-256 here, so that no hash crate is needed: if this fails, update both constants.
-        let hash =
-            CSV.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        assert_eq!(
-            (hash, SHA256),
-            (0xa6e8_2118_2529_a593, "f13ffa8fdd56fd8e6c8d16d4081a3fbd3114bcd0aae4256c43205169cd9d1449")
-        );
+        use sha2::{Digest, Sha256};
+        let hash = Sha256::digest(CSV.as_bytes());
+        assert_eq!(hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), SHA256);
         assert_eq!(CSV.lines().nth(35), Some("4.9,3.1,1.5,0.2,0"));
         assert_eq!(CSV.lines().nth(38), Some("4.9,3.6,1.4,0.1,0"));
     }

@@ -1,16 +1,12 @@
-//! Stratified splits that come out the same everywhere and for ever.
-//!
-//! Generator (`ChaCha8`, seed laid out by hand) and shuffle (Fisher–Yates, rejection) are spelt out here: what a library calls
-//! "shuffle" may change with its next version, and a recorded seed would then name another split.
+//! Stratified splits that come out the same everywhere and for ever: the layout of their draws is in [`crate::draws`].
 
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use crate::draws::Draws;
 
 /// What [`stratified`] does, for the record.
-pub(super) const PROCEDURE: &str = "per class: rows shuffled (ChaCha8, seed in the first 8 bytes little-endian; Fisher-Yates \
-                                    from the top with rejection), the first round(fraction * rows) test; then training rows shuffled";
+pub(super) const PROCEDURE: &str = "per class: rows sorted by keyed draws (Philox 4x32-10, purpose `split`, step = class, \
+                                    index = row), the first round(fraction * rows) test; both parts ascending";
 
-/// Rows of both parts: training rows in the order of training, test rows ascending.
+/// Rows of both parts, ascending.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub train: Vec<usize>,
@@ -20,9 +16,7 @@ pub(super) struct Parts {
 /// Splits rows by label, `fraction` of each class into the test part. `Err(class)` if a class would be left without rows in
 /// one of them.
 pub(super) fn stratified(labels: &[usize], classes: usize, fraction: f64, seed: u64) -> Result<Parts, usize> {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut generator = ChaCha8Rng::from_seed(bytes);
+    let draws = Draws::new(seed, "split");
     let mut parts = Parts { train: Vec::new(), test: Vec::new() };
     for class in 0..classes {
         let mut rows: Vec<usize> = (0..labels.len()).filter(|row| labels[*row] == class).collect();
@@ -30,30 +24,13 @@ pub(super) fn stratified(labels: &[usize], classes: usize, fraction: f64, seed: 
         if test == 0 || test >= rows.len() {
             return Err(class);
         }
-        shuffle(&mut rows, &mut generator);
+        draws.shuffle(class as u64, &mut rows);
         parts.train.extend_from_slice(&rows[test..]);
         parts.test.extend_from_slice(&rows[..test]);
     }
-    shuffle(&mut parts.train, &mut generator);
+    parts.train.sort_unstable();
     parts.test.sort_unstable();
     Ok(parts)
-}
-
-fn shuffle(rows: &mut [usize], generator: &mut ChaCha8Rng) {
-    for top in (1..rows.len()).rev() {
-        rows.swap(top, below(top as u64 + 1, generator) as usize);
-    }
-}
-
-/// Uniform in 0..n, by rejection of the incomplete last stretch.
-fn below(n: u64, generator: &mut ChaCha8Rng) -> u64 {
-    let last = u64::MAX - (u64::MAX % n + 1) % n;
-    loop {
-        let drawn = generator.next_u64();
-        if drawn <= last {
-            return drawn % n;
-        }
-    }
 }
 
 #[cfg(test)]

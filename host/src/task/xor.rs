@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::{Provenance, Sample, Task};
+use super::data::{Provenance, Sample, Task};
 
 pub(super) fn task() -> Task {
     let phase = |bit: bool| if bit { FRAC_PI_2 } else { -FRAC_PI_2 };

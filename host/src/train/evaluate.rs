@@ -6,26 +6,27 @@
 use serde::{Deserialize, Serialize};
 use xyloop_protocol::{
     message::ReadOut,
-    units::{Flags, ShotId, Turn},
+    units::{Flags, ShotId},
 };
 
 use super::{
-    TrainError, plan, seed_for,
-    shots::{Bench, Context, Order},
+    error::TrainError,
+    orders::{OutputPhases, distance_of, order},
+    plan,
+    problem::Problem,
+    shots::{Context, Order, ShotRunner},
 };
 use crate::{
-    array::Array,
-    calibration::{Calibration, Codes, radians, turn},
-    config::Experiment,
-    device::{ShotOrder, ShotResult},
+    calibration::{Calibration, Codes},
+    device::ShotResult,
+    draws::seed_for,
     folder::Stream,
-    task::{Sample, Task},
 };
 
 /// Evaluation shots are numbered from here: never reached by training, and the same again when a run is evaluated again.
 const FIRST_SHOT: ShotId = 1 << 40;
 
-/// The verdict on one list of samples.
+/// Holds the verdict on one list of samples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Shots judged: samples × starts.
@@ -44,20 +45,19 @@ pub struct Evaluation {
     pub confusion: Vec<Vec<u32>>,
 }
 
-/// Commits the codes and judges the samples from `starts` kicks each. `None` if a stop was asked for.
+/// Commits the codes and judges the task's test samples from `eval.starts` kicks each. `None` if a stop was asked for.
 ///
 /// # Errors
 /// If the device or the log fails.
 pub async fn evaluate(
-    bench: &mut Bench<'_>,
-    experiment: &Experiment,
-    array: &Array,
-    task: &Task,
-    samples: &[Sample],
+    runner: &mut ShotRunner<'_>,
+    problem: &Problem,
     codes: &Codes,
 ) -> Result<Option<Evaluation>, TrainError> {
+    let Problem { experiment, array, task } = problem;
+    let samples = &task.test;
     let calibration = Calibration::ideal(array.converters);
-    let Some(generation) = bench.commit(codes).await? else { return Ok(None) };
+    let Some(generation) = runner.commit(codes).await? else { return Ok(None) };
     let kick_seed = seed_for(experiment.train.seed, "evaluation kicks");
     let (segments, roles) = plan::evaluation_segments();
     let mut plan = plan::plan(experiment, &calibration, generation, segments, kick_seed);
@@ -90,50 +90,9 @@ pub async fn evaluate(
             verdict.confusion[sample.label][predicted] += 1;
         }
     };
-    let finished = bench.run(&plan, &orders, context, take, |_| {}).await?;
+    let finished = runner.run(&plan, &orders, context, take, |_| {}).await?;
     let evaluations = f64::from(verdict.evaluations.max(1));
     verdict.accuracy = f64::from(verdict.right) / evaluations;
     verdict.mean_distance = distance / evaluations;
     Ok(finished.then_some(verdict))
-}
-
-/// One shot of a sample.
-pub fn order(calibration: &Calibration, sample: &Sample, index: usize, start: u32, id: ShotId, flip: bool) -> Order {
-    let shot = ShotOrder {
-        id,
-        flip,
-        inputs: sample.inputs_rad.iter().map(|phase| calibration.input(*phase)).collect(),
-        targets: sample.targets_rad.iter().map(|phase| turn(*phase)).collect(),
-    };
-    Order { shot, sample: index, row: sample.index, start }
-}
-
-/// D = ½ Σ (1 − cos Δ) over the outputs.
-pub fn distance_of(outputs_rad: &[f64], targets_rad: &[f64]) -> f64 {
-    outputs_rad.iter().zip(targets_rad).map(|(phase, target)| (1.0 - (phase - target).cos()) / 2.0).sum()
-}
-
-/// Finds the output sites' phases in a read-out.
-pub struct OutputPhases {
-    places: Vec<usize>,
-}
-
-impl OutputPhases {
-    /// For this array and what is read of it.
-    pub fn new(array: &Array, read_out: ReadOut) -> Self {
-        let outputs = array.graph.outputs();
-        let places = match read_out {
-            ReadOut::Phases => outputs.iter().map(|&site| site as usize).collect(),
-            // Raw codes are no phases.
-            ReadOut::Iq => Vec::new(),
-            ReadOut::Outputs | ReadOut::Contrast => (0..outputs.len()).collect(),
-        };
-        Self { places }
-    }
-
-    /// Radians, of a shot's equilibrium; NaN where nothing was read (which counts as wrong).
-    pub fn of(&self, result: &ShotResult, equilibrium: usize) -> Vec<f64> {
-        let phases: &[Turn] = result.equilibria.get(equilibrium).map(|it| &it.phases[..]).unwrap_or_default();
-        self.places.iter().map(|&place| phases.get(place).map_or(f64::NAN, |turn| radians(*turn))).collect()
-    }
 }

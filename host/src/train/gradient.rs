@@ -1,4 +1,4 @@
-//! From measured equilibria to the EP gradient of a step: contrasts, guards, counts.
+//! From measured equilibria to the EP gradient of a step: contrasts and guards.
 
 use xyloop_lattice::{
     Graph, Parameters,
@@ -10,81 +10,9 @@ use super::plan::Role;
 use crate::{
     calibration::radians,
     config::{BasinRule, Guard, NudgeMode, UnsettledRule},
+    counts::ShotCounts,
     device::{ShotResult, Sums},
 };
-
-/// What was noticed in the shots of a step or an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Counts {
-    /// Shots measured.
-    pub shots: u32,
-    /// Shots whose release did not come back to the free state.
-    pub basin_changed: u32,
-    /// Shots with a phase that did not settle in time.
-    pub unsettled: u32,
-    /// Shots left out of the gradient.
-    pub left_out: u32,
-    /// Shots whose weight was capped.
-    pub capped: u32,
-    /// Shots in which an ADC stood at the end of its range.
-    pub adc_clipped: u32,
-    /// Shots in which a site's signal was too weak for its phase to be trusted.
-    pub weak: u32,
-    /// Shots with a nudge whose 1 + cos Δ was bounded from below.
-    pub nudge_bounded: u32,
-    /// Shots with a field plus nudge clipped to the DAC's range.
-    pub actuator_clipped: u32,
-    /// Equilibria measured.
-    pub equilibria: u32,
-    /// Sum of their settle times, microseconds.
-    pub settle_us: u64,
-    /// The longest of them, microseconds.
-    pub longest_settle_us: u32,
-    /// Largest distance from a free state, radians.
-    pub moved_rad: f64,
-}
-
-impl Counts {
-    /// Adds one shot.
-    pub fn add(&mut self, shot: &ShotResult) {
-        let flags = shot.flags();
-        self.shots += 1;
-        self.basin_changed += u32::from(flags.any(Flags::BASIN_CHANGED));
-        self.unsettled += u32::from(flags.any(Flags::UNSETTLED));
-        self.adc_clipped += u32::from(flags.any(Flags::CLIPPED));
-        self.weak += u32::from(flags.any(Flags::WEAK));
-        self.nudge_bounded += u32::from(flags.any(Flags::NUDGE_BOUNDED));
-        self.actuator_clipped += u32::from(flags.any(Flags::ACTUATOR_CLIPPED));
-        for equilibrium in &shot.equilibria {
-            self.equilibria += 1;
-            self.settle_us += u64::from(equilibrium.settle_us);
-            self.longest_settle_us = self.longest_settle_us.max(equilibrium.settle_us);
-            self.moved_rad = self.moved_rad.max(turns_rad(equilibrium.moved_turn));
-        }
-    }
-
-    /// Adds up two sets of counts.
-    pub fn merge(&mut self, other: &Self) {
-        self.shots += other.shots;
-        self.basin_changed += other.basin_changed;
-        self.unsettled += other.unsettled;
-        self.left_out += other.left_out;
-        self.capped += other.capped;
-        self.adc_clipped += other.adc_clipped;
-        self.weak += other.weak;
-        self.nudge_bounded += other.nudge_bounded;
-        self.actuator_clipped += other.actuator_clipped;
-        self.equilibria += other.equilibria;
-        self.settle_us += other.settle_us;
-        self.longest_settle_us = self.longest_settle_us.max(other.longest_settle_us);
-        self.moved_rad = self.moved_rad.max(other.moved_rad);
-    }
-
-    /// Mean settle time, microseconds.
-    pub fn mean_settle_us(&self) -> f64 {
-        self.settle_us as f64 / f64::from(self.equilibria.max(1))
-    }
-}
 
 /// Adds up contrasts over the shots of a step.
 pub struct Accumulator<'a> {
@@ -98,14 +26,14 @@ pub struct Accumulator<'a> {
 }
 
 impl<'a> Accumulator<'a> {
-    /// Nothing yet. `beta` is the nudge strength the converters make; `roles` says what each equilibrium of a shot is.
+    /// Holds nothing yet. `beta` is the nudge strength the converters make; `roles` says what each equilibrium of a shot is.
     pub fn new(graph: &'a Graph, guard: &'a Guard, mode: NudgeMode, beta: f64, roles: &'a [Role]) -> Self {
         let phases = [vec![0.0; graph.len()], vec![0.0; graph.len()]];
         Self { graph, guard, mode, beta, roles, contrast: Contrast::zeros(graph), phases }
     }
 
     /// Adds one shot's contrast; `counts` learns whether it was left out or capped.
-    pub fn add(&mut self, shot: &ShotResult, flip: bool, counts: &mut Counts) {
+    pub fn add(&mut self, shot: &ShotResult, flip: bool, counts: &mut ShotCounts) {
         let flags = shot.flags();
         let rejected = (self.guard.unsettled == UnsettledRule::Reject && flags.any(Flags::UNSETTLED))
             || (self.guard.basin == BasinRule::Reject && flags.any(Flags::BASIN_CHANGED));
@@ -132,7 +60,7 @@ impl<'a> Accumulator<'a> {
         self.contrast.add_weighted(self.graph, &self.phases[0], &self.phases[1], weight);
     }
 
-    /// Which two equilibria make a shot's contrast, and its sign before the flip.
+    /// Returns which two equilibria make a shot's contrast, and its sign before the flip.
     ///
     /// A rig cannot copy a state back: where a release did not come back to the free state, what was nudged afterwards
     /// belongs to another basin. It is not counted (the device's own sums follow the same rule): what is left is the
@@ -152,8 +80,8 @@ impl<'a> Accumulator<'a> {
     }
 
     /// Takes in sums that the device made.
-    pub fn add_sums(&mut self, sums: &Sums, counts: &mut Counts) {
-        counts.left_out += sums.left_out;
+    pub fn add_sums(&mut self, sums: &Sums, counts: &mut ShotCounts) {
+        counts.left_out += u64::from(sums.left_out);
         let (couplings, fields) = sums.values.split_at(self.contrast.couplings.len().min(sums.values.len()));
         for (place, value) in self.contrast.couplings.iter_mut().zip(couplings) {
             *place += value;
@@ -166,7 +94,7 @@ impl<'a> Accumulator<'a> {
         self.contrast.samples += sums.shots as usize;
     }
 
-    /// The gradient averaged over the shots that were used; clamped sites have none.
+    /// Returns the gradient averaged over the shots that were used; clamped sites have none.
     pub fn gradient(&self) -> Parameters {
         let nudging = match self.mode {
             NudgeMode::Symmetric => Nudging::Symmetric { beta: self.beta },
@@ -221,8 +149,8 @@ mod tests {
     }
 
     /// The gradient of one shot, and what was counted.
-    fn gradient(guard: &Guard, shot: &ShotResult, flip: bool) -> (Parameters, Counts) {
-        let (graph, mut counts) = (chain(), Counts::default());
+    fn gradient(guard: &Guard, shot: &ShotResult, flip: bool) -> (Parameters, ShotCounts) {
+        let (graph, mut counts) = (chain(), ShotCounts::default());
         let mut accumulator = Accumulator::new(&graph, guard, NudgeMode::Symmetric, BETA, &ROLES);
         accumulator.add(shot, flip, &mut counts);
         (accumulator.gradient(), counts)

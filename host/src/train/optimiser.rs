@@ -3,6 +3,7 @@
 //! State and parameters are kept in `f64`; only codes are rounded. Adam's ε is tied to the read-out: a gradient made of
 //! rounding noise alone must not become a full step.
 
+use serde::{Deserialize, Serialize};
 use xyloop_lattice::{Parameters, ep::polar_gradient};
 
 use crate::{
@@ -10,16 +11,17 @@ use crate::{
     config::{FieldForm, Optimiser as Settings, OptimiserKind},
 };
 
-/// The parameters being trained, in the form they are trained in.
-#[derive(Clone, Debug, PartialEq)]
+/// Holds the parameters being trained, in the form they are trained in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trained {
-    /// W.
+    /// W, one per coupling, model units.
     pub couplings: Vec<f64>,
-    /// `b_x`, or h.
+    /// `b_x`, or h; one per site, model units.
     pub first: Vec<f64>,
-    /// `b_y`, or ψ.
+    /// `b_y` (model units), or ψ (radians); one per site.
     pub second: Vec<f64>,
-    form: FieldForm,
+    /// Which of the two.
+    pub form: FieldForm,
 }
 
 impl Trained {
@@ -32,7 +34,7 @@ impl Trained {
         Self { couplings: parameters.couplings, first, second, form }
     }
 
-    /// As couplings and field quadratures.
+    /// Returns them as couplings and field quadratures.
     pub fn parameters(&self) -> Parameters {
         match self.form {
             FieldForm::Polar => Parameters::from_polar(self.couplings.clone(), &self.first, &self.second),
@@ -45,40 +47,53 @@ impl Trained {
     }
 }
 
-/// An optimiser with its state.
+/// Holds what an optimiser remembers of earlier gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    /// First and second moment of each coupling.
+    pub couplings: [Vec<f64>; 2],
+    /// First and second moment of each site's first field component.
+    pub first: [Vec<f64>; 2],
+    /// First and second moment of each site's second field component.
+    pub second: [Vec<f64>; 2],
+}
+
+impl Moments {
+    /// Remembers nothing.
+    pub fn zeros(trained: &Trained) -> Self {
+        let zeros = |values: &Vec<f64>| [vec![0.0; values.len()], vec![0.0; values.len()]];
+        Self { couplings: zeros(&trained.couplings), first: zeros(&trained.first), second: zeros(&trained.second) }
+    }
+}
+
+/// Makes steps as the settings say. What changes from step to step is in [`Trained`] and [`Moments`].
+#[derive(Clone, Debug)]
 pub struct Optimiser {
     settings: Settings,
     epsilon: f64,
     coupling_limit: f64,
     field_limit: f64,
-    steps: i32,
-    /// First and second moments of couplings, first and second field component.
-    moments: [[Vec<f64>; 2]; 3],
 }
 
-/// Adam's ε where none is given: the standard deviation which read-out rounding alone gives to a gradient averaged over
+/// Returns Adam's ε where none is given: the standard deviation which read-out rounding alone gives to a gradient averaged over
 /// `shots`. Rounding a phase has σ = step/√12; a contrast of two cosines of two phases each has at most 2σ.
 pub fn epsilon_of_readout(phase_step_rad: f64, divisor: f64, shots: usize) -> f64 {
     2.0 * phase_step_rad / 12f64.sqrt() / divisor / (shots.max(1) as f64).sqrt()
 }
 
 impl Optimiser {
-    /// An optimiser for parameters of this size. `epsilon` is used where the settings give none.
-    pub fn new(settings: &Settings, epsilon: f64, calibration: &Calibration, trained: &Trained) -> Self {
-        let zeros = |values: &Vec<f64>| [vec![0.0; values.len()], vec![0.0; values.len()]];
+    /// Prepares it. `epsilon` is used where the settings give none.
+    pub fn new(settings: &Settings, epsilon: f64, calibration: &Calibration) -> Self {
         Self {
             epsilon: settings.epsilon.unwrap_or(epsilon),
             coupling_limit: calibration.coupling_limit(),
             field_limit: calibration.field_limit(),
-            steps: 0,
-            moments: [zeros(&trained.couplings), zeros(&trained.first), zeros(&trained.second)],
             settings: settings.clone(),
         }
     }
 
-    /// One step down the gradient; how many parameters had to be put back into their range.
-    pub fn step(&mut self, trained: &mut Trained, gradient: &Parameters) -> u32 {
-        self.steps = self.steps.saturating_add(1);
+    /// Makes a step down the gradient, the `nth` from 1; returns how many parameters had to be put back into their range.
+    pub fn step(&self, nth: u32, trained: &mut Trained, moments: &mut Moments, gradient: &Parameters) -> u32 {
         let (mut first, mut second) = match trained.form {
             FieldForm::Xy => (gradient.field_x.clone(), gradient.field_y.clone()),
             FieldForm::Polar => polar_gradient(gradient, &trained.first, &trained.second),
@@ -92,17 +107,16 @@ impl Optimiser {
                 }
             }
         }
-        let places = [&mut trained.couplings, &mut trained.first, &mut trained.second];
-        for ((place, gradient), index) in places.into_iter().zip([couplings, first, second]).zip(0..) {
-            self.update(index, place, &gradient);
-        }
+        self.update(nth, &mut trained.couplings, &mut moments.couplings, &couplings);
+        self.update(nth, &mut trained.first, &mut moments.first, &first);
+        self.update(nth, &mut trained.second, &mut moments.second, &second);
         self.project(trained)
     }
 
-    fn update(&mut self, index: usize, values: &mut [f64], gradient: &[f64]) {
+    fn update(&self, nth: u32, values: &mut [f64], [first, second]: &mut [Vec<f64>; 2], gradient: &[f64]) {
         let s = &self.settings;
-        let [first, second] = &mut self.moments[index];
-        let (unbias1, unbias2) = (1.0 - s.beta1.powi(self.steps), 1.0 - s.beta2.powi(self.steps));
+        let nth = i32::try_from(nth).unwrap_or(i32::MAX);
+        let (unbias1, unbias2) = (1.0 - s.beta1.powi(nth), 1.0 - s.beta2.powi(nth));
         for (((value, &g), m), v) in values.iter_mut().zip(gradient).zip(first).zip(second) {
             *value -= match s.kind {
                 OptimiserKind::Sgd => s.rate * g,
@@ -152,7 +166,7 @@ impl Optimiser {
     }
 }
 
-/// Euclidean norm over several vectors.
+/// Returns the Euclidean norm over several vectors.
 pub fn norm<const N: usize>(vectors: [&[f64]; N]) -> f64 {
     vectors.iter().flat_map(|vector| vector.iter()).map(|value| value * value).sum::<f64>().sqrt()
 }
@@ -175,11 +189,12 @@ mod tests {
         Parameters { couplings: vec![coupling], field_x: vec![x], field_y: vec![y] }
     }
 
-    /// Where `steps` steps along one constant gradient lead from a start, and what had to be put back.
+    /// Returns where `steps` steps along one constant gradient lead from a start, and what had to be put back.
     fn after(steps: u32, settings: &Settings, start: Parameters, gradient: &Parameters) -> (Parameters, u32) {
         let mut trained = Trained::new(start, settings.fields);
-        let mut optimiser = Optimiser::new(settings, 1e-3, &Calibration::ideal(CONVERTERS), &trained);
-        let projected = (0..steps).map(|_| optimiser.step(&mut trained, gradient)).sum();
+        let mut moments = Moments::zeros(&trained);
+        let optimiser = Optimiser::new(settings, 1e-3, &Calibration::ideal(CONVERTERS));
+        let projected = (1..=steps).map(|nth| optimiser.step(nth, &mut trained, &mut moments, gradient)).sum();
         (trained.parameters(), projected)
     }
 

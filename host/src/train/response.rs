@@ -11,14 +11,14 @@ use std::num::NonZeroUsize;
 use xyloop_lattice::{Batch, Cost, Follow, Graph, Network, Parameters, Step, math::wrap, step::Nudge};
 use xyloop_protocol::units::Flags;
 
-use super::gradient::Counts;
 use crate::{
     calibration::radians,
     config::{self, UnsettledRule},
+    counts::ShotCounts,
     device::{ShotOrder, ShotResult},
 };
 
-/// The free states of a step, as they come in.
+/// Collects the free states of a step, as they come in.
 pub struct Responses {
     network: Network,
     sites: usize,
@@ -59,7 +59,7 @@ impl Responses {
     }
 
     /// Takes in a shot's free state; `counts` learns whether it was left out.
-    pub fn add(&mut self, order: &ShotOrder, result: &ShotResult, counts: &mut Counts) {
+    pub fn add(&mut self, order: &ShotOrder, result: &ShotResult, counts: &mut ShotCounts) {
         let free = result.equilibria.first().filter(|free| free.phases.len() == self.sites);
         let unsettled = self.leave_out_unsettled && result.flags().any(Flags::UNSETTLED);
         let Some(free) = free.filter(|_| !unsettled) else {
@@ -72,7 +72,7 @@ impl Responses {
         self.shots.push(Measured { phases, inputs, targets });
     }
 
-    /// The gradient averaged over the states that the model has too; how many it has not. Takes milliseconds and more:
+    /// Returns the gradient averaged over the states that the model has too, and how many it has not. Takes milliseconds and more:
     /// not inside an async task.
     pub fn gradient(mut self) -> (Parameters, u32) {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_gradient_of_a_chain_is_the_closed_form() {
-        let (mut responses, mut counts) = (responses(&config::Guard::default()), Counts::default());
+        let (mut responses, mut counts) = (responses(&config::Guard::default()), ShotCounts::default());
         responses.add(&order(), &measured(&[0.4, 0.4, 0.4], Flags::default()), &mut counts);
         let (gradient, left_out) = responses.gradient();
         assert_eq!((left_out, counts.left_out), (0, 0));
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn states_that_the_model_does_not_have_or_that_did_not_settle_are_left_out() {
-        let (mut responses, mut counts) = (responses(&config::Guard::default()), Counts::default());
+        let (mut responses, mut counts) = (responses(&config::Guard::default()), ShotCounts::default());
         responses.add(&order(), &measured(&[0.4, 0.4, 0.4], Flags::default()), &mut counts);
         responses.add(&order(), &measured(&[0.4, 0.5, 0.6], Flags::default()), &mut counts);
         responses.add(&order(), &measured(&[0.4, 0.4, 0.4], Flags::UNSETTLED), &mut counts);

@@ -2,15 +2,14 @@
 
 use xyloop_protocol::message::{Generation, Plan};
 
-use super::{TrainError, plan::Role};
-pub use crate::device::StopFlag;
+use super::{error::TrainError, plan::Role};
 use crate::{
     calibration::Codes,
-    device::{Client, DeviceError, ShotOrder, ShotResult, Sums},
+    device::{Client, DeviceError, ShotOrder, ShotResult, StopFlag, Sums},
     folder::{EquilibriumRow, RunLog, SegmentKind, Stream},
 };
 
-/// One shot with what it is for.
+/// Names one shot and what it is for.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// For the device.
@@ -23,7 +22,7 @@ pub struct Order {
     pub start: u32,
 }
 
-/// What the log has to know beside what was measured.
+/// Tells the log what it has to know beside what was measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
     /// From 1; 0 in an evaluation.
@@ -38,8 +37,8 @@ pub struct Context<'c> {
     pub beta: f64,
 }
 
-/// Where shots are run and logged.
-pub struct Bench<'b> {
+/// Runs shots on a device and puts what was measured into a log.
+pub struct ShotRunner<'b> {
     /// The device.
     pub client: &'b mut Client,
     /// The log; without one, nothing is kept.
@@ -50,7 +49,7 @@ pub struct Bench<'b> {
     pub stop: StopFlag,
 }
 
-impl Bench<'_> {
+impl ShotRunner<'_> {
     /// Commits codes under the next generation. `None` if a stop was asked for while the device was waited for.
     ///
     /// # Errors
@@ -100,7 +99,7 @@ impl Bench<'_> {
         Ok(unless_interrupted(ran)?.unwrap_or(false))
     }
 
-    /// As [`Self::run_batch`]; `rows` are left with what is not in the log.
+    /// Does what [`Self::run_batch`] does; `rows` are left with what is not in the log.
     async fn take_batch(
         &mut self,
         plan: &Plan,

@@ -1,162 +1,91 @@
-//! The training loop: commit codes, run the shots of a step, add up the contrast, step; an epoch is all samples once.
+//! The training loop, a step at a time: commit codes, run the shots of a step, add up the contrast, step; an epoch is all
+//! samples once.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use rand::{RngExt, SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Normal};
-use xyloop_lattice::{Parameters, geometry::coupling_std};
-use xyloop_protocol::units::ShotId;
+use xyloop_lattice::Parameters;
+use xyloop_protocol::message::Plan;
 
 use super::{
-    evaluate::{OutputPhases, distance_of, order},
-    gradient::{Accumulator, Counts},
+    error::TrainError,
+    measurement::{Measured, Measurement},
     optimiser::{Optimiser, Trained, epsilon_of_readout, norm},
+    orders::order,
     plan::{self, Role},
-    response::Responses,
-    seed_for,
-    shots::{Bench, Context, Order},
+    problem::Problem,
+    report::{EpochReport, Judged, Outcome},
+    shots::{Context, Order, ShotRunner},
+    state::{Best, EpochSoFar, TrainerState},
 };
 use crate::{
-    array::Array,
     calibration::{Calibration, Codes, Rounding},
-    config::{Cost, Experiment, Nudge, NudgeMode},
-    device::{DeviceError, ShotResult, Sums},
-    folder::{RunError, Stream},
-    task::{Sample, Task},
+    config::NudgeMode,
+    draws::{Draws, seed_for},
+    folder::{StopReason, Stream},
 };
 
-/// Why training cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// The device or the way to it.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// The run folder.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// Settings that cannot be carried out on this array.
-    #[error("{0}")]
-    Settings(String),
-    /// A step in which nothing could be measured.
-    #[error(
-        "epoch {epoch}: all {shots} shots of a step were left out ({unsettled} unsettled, {basin_changed} changed basin). \
-         Give the rig more time (`settle.timeout_us`), or count such shots instead of leaving them out (`train.guard`)"
-    )]
-    NothingLeft {
-        /// From 1.
-        epoch: u32,
-        /// Shots of the step.
-        shots: u32,
-        /// Of these, unsettled.
-        unsettled: u32,
-        /// Of these, changed basin.
-        basin_changed: u32,
-    },
-    /// Linear response found none of the measured states in the model.
-    #[error(
-        "epoch {epoch}: the model has none of the {shots} states that were measured: it is not a model of this array. \
-         Train with nudges (`train.nudge.mode`), average more reads, or raise `train.guard.release_tolerance_rad`"
-    )]
-    NotTheModel {
-        /// From 1.
-        epoch: u32,
-        /// Shots of the step.
-        shots: u32,
-    },
-}
-
-/// An epoch in figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct EpochReport {
-    /// From 1.
-    pub epoch: u32,
-    /// Optimiser steps so far.
-    pub steps: u32,
-    /// Mean D of the free states.
-    pub mean_distance: f64,
-    /// Mean cost of the free states, the log cost bounded where its nudge is.
-    pub mean_cost: f64,
-    /// Share of free states that were right.
-    pub accuracy: f64,
-    /// What was noticed in the epoch's shots.
-    pub counts: Counts,
-    /// Codes that were clipped to their converter's range, and parameters put back into it.
-    pub codes_clipped: u32,
-    /// Euclidean norm of the last step's gradient.
-    pub gradient_norm: f64,
-    /// Epochs in a row that were good enough.
-    pub in_a_row: u32,
-    /// Seconds since training began.
-    pub seconds: f64,
-}
-
-/// Why training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Enough good epochs in a row.
-    Solved,
-    /// The most epochs allowed.
-    Epochs,
-    /// A stop was asked for.
-    Interrupted,
-}
-
-/// How training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Why.
-    pub reason: Reason,
-    /// Epochs finished.
-    pub epochs: u32,
-    /// Shots measured.
-    pub shots: u64,
-}
-
-/// A training in progress.
-pub struct Trainer<'t> {
-    experiment: &'t Experiment,
-    array: &'t Array,
-    task: &'t Task,
+/// Trains: holds a [`TrainerState`] and takes it from step to step.
+pub struct Trainer {
+    problem: Arc<Problem>,
     calibration: Calibration,
-    trained: Trained,
     optimiser: Optimiser,
     roles: Vec<Role>,
     beta: f64,
-    next_shot: ShotId,
-    steps: u32,
-    random: Streams,
+    draws: TrainingDraws,
+    /// The samples in the order of an epoch, with its number: drawn when it begins.
+    order: Option<(u32, Vec<usize>)>,
+    state: TrainerState,
 }
 
-/// Independent random streams, one per purpose.
-struct Streams {
-    order: ChaCha8Rng,
-    sign: ChaCha8Rng,
-    rounding: ChaCha8Rng,
+/// The draws of a training, one kind for each purpose: see [`crate::draws`].
+struct TrainingDraws {
+    order: Draws,
+    sign: Draws,
+    rounding: Draws,
 }
 
-impl<'t> Trainer<'t> {
-    /// Parameters drawn as the experiment says, nothing run yet.
+impl Trainer {
+    /// Begins with parameters drawn as the experiment says; nothing was run yet.
     ///
     /// # Errors
-    /// If the task does not fit the array.
-    pub fn new(experiment: &'t Experiment, array: &'t Array, task: &'t Task) -> Result<Self, TrainError> {
-        let graph = &array.graph;
-        let (inputs, outputs) = (graph.inputs().len(), graph.outputs().len());
-        if (inputs, outputs) != (task.inputs(), task.outputs()) {
-            return Err(TrainError::Settings(format!(
-                "task `{}` has {} inputs and {} outputs, the rig has {inputs} and {outputs}",
-                task.name,
-                task.inputs(),
-                task.outputs()
-            )));
+    /// If nothing says how couplings are spread.
+    pub fn new(problem: Arc<Problem>) -> Result<Self, TrainError> {
+        let trained = Trained::new(problem.initial_parameters()?, problem.experiment.train.optimiser.fields);
+        Ok(Self::over(problem, TrainerState::new(trained)))
+    }
+
+    /// Goes on from a state that [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// [`TrainError::OtherState`] if it is not one of this problem.
+    pub fn resume(problem: Arc<Problem>, state: TrainerState) -> Result<Self, TrainError> {
+        let graph = &problem.array.graph;
+        let form = problem.experiment.train.optimiser.fields;
+        let TrainerState { trained, moments, epoch, .. } = &state;
+        let of_couplings = [&trained.couplings, &moments.couplings[0], &moments.couplings[1]];
+        let [m1, m2] = [&moments.first, &moments.second];
+        let of_sites = [&trained.first, &trained.second, &m1[0], &m1[1], &m2[0], &m2[1]];
+        let reason = if let Some(found) = of_couplings.iter().find(|it| it.len() != graph.couplings().len()) {
+            Some(format!("it has {} couplings, the array {}", found.len(), graph.couplings().len()))
+        } else if let Some(found) = of_sites.iter().find(|it| it.len() != graph.len()) {
+            Some(format!("it has {} sites, the array {}", found.len(), graph.len()))
+        } else if trained.form != form {
+            Some(format!("its fields are {:?}, the experiment's {form:?}", trained.form))
+        } else if epoch.steps >= problem.steps_of_an_epoch() {
+            Some(format!("it is {} steps into an epoch of {}", epoch.steps, problem.steps_of_an_epoch()))
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) => Err(TrainError::OtherState { reason }),
+            None => Ok(Self::over(problem, state)),
         }
+    }
+
+    fn over(problem: Arc<Problem>, state: TrainerState) -> Self {
+        let Problem { experiment, array, .. } = &*problem;
         let settings = &experiment.train;
         let calibration = Calibration::ideal(array.converters);
-        let stream = |purpose| ChaCha8Rng::seed_from_u64(seed_for(settings.seed, purpose));
-        let parameters = initial(experiment, array, &mut stream("initial parameters"))?;
-        let trained = Trained::new(parameters, settings.optimiser.fields);
         let beta = plan::realised_beta(&settings.nudge, &calibration);
         let (_, roles) = plan::training_segments(&settings.nudge, &calibration);
         let divisor = match settings.nudge.mode {
@@ -165,246 +94,184 @@ impl<'t> Trainer<'t> {
             // Errors of a read-out are not divided by anything.
             NudgeMode::LinearResponse => 1.0,
         };
-        let samples = samples_of_a_step(experiment, task);
         let reads = f64::from(experiment.read.reads);
-        let shots = samples * settings.starts as usize;
+        let shots = problem.samples_of_a_step() * settings.starts as usize;
         let epsilon = epsilon_of_readout(calibration.phase_step_rad() / reads.sqrt(), divisor, shots);
-        let optimiser = Optimiser::new(&settings.optimiser, epsilon, &calibration, &trained);
-        Ok(Self {
-            experiment,
-            array,
-            task,
+        let draws = |purpose| Draws::new(settings.seed, purpose);
+        Self {
+            optimiser: Optimiser::new(&settings.optimiser, epsilon, &calibration),
+            draws: TrainingDraws {
+                order: draws("sample order"),
+                sign: draws("nudge sign"),
+                rounding: draws("stochastic rounding"),
+            },
             calibration,
-            trained,
-            optimiser,
             roles,
             beta,
-            next_shot: 1,
-            steps: 0,
-            random: Streams {
-                order: stream("sample order"),
-                sign: stream("nudge sign"),
-                rounding: stream("stochastic rounding"),
-            },
-        })
+            order: None,
+            state,
+            problem,
+        }
     }
 
-    /// The parameters as they are now, model units.
+    /// Returns everything that is to be kept to go on later.
+    pub fn state(&self) -> &TrainerState {
+        &self.state
+    }
+
+    /// Returns the parameters as they are now, model units.
     pub fn parameters(&self) -> Parameters {
-        self.trained.parameters()
+        self.state.trained.parameters()
     }
 
-    /// The codes nearest to the parameters: what a finished training leaves.
+    /// Returns the codes nearest to the parameters: what a finished training leaves.
     pub fn final_codes(&self) -> Codes {
-        self.calibration.encode::<ChaCha8Rng>(&self.parameters(), Rounding::Nearest)
+        self.calibration.encode(&self.parameters(), &Rounding::Nearest)
     }
 
-    /// Trains until solved, out of epochs or stopped; `report` is called after every epoch.
+    /// Returns how training ended; `None` while there are steps to make.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let TrainerState { epochs, counts, ended, .. } = &self.state;
+        let out_of_epochs = (*epochs >= self.problem.experiment.train.epochs_max).then_some(StopReason::Epochs);
+        ended.or(out_of_epochs).map(|reason| Outcome { reason, epochs: *epochs, shots: counts.shots })
+    }
+
+    /// Returns how training ended if it is left now.
+    pub fn outcome_if_stopped(&self) -> Outcome {
+        let TrainerState { epochs, counts, .. } = &self.state;
+        self.outcome().unwrap_or(Outcome { reason: StopReason::Interrupted, epochs: *epochs, shots: counts.shots })
+    }
+
+    /// Makes one optimiser step. `None` if a stop was asked for in it: then the state is as it was before.
     ///
     /// # Errors
-    /// If the device or the log fails.
-    pub async fn run(
-        &mut self,
-        bench: &mut Bench<'_>,
-        mut report: impl FnMut(&EpochReport, &Bench<'_>),
-    ) -> Result<Outcome, TrainError> {
-        let started = Instant::now();
-        let settings = &self.experiment.train;
-        let mut in_a_row = 0;
-        let mut shots = 0;
-        for epoch in 0..settings.epochs_max {
-            let Some(mut figures) = self.epoch(bench, epoch).await? else {
-                return Ok(Outcome { reason: Reason::Interrupted, epochs: epoch, shots });
-            };
-            shots += u64::from(figures.counts.shots);
-            let good = figures.accuracy >= 1.0 && figures.mean_distance < settings.stop.distance;
-            in_a_row = if good { in_a_row + 1 } else { 0 };
-            (figures.in_a_row, figures.seconds) = (in_a_row, started.elapsed().as_secs_f64());
-            report(&figures, bench);
-            if settings.stop.epochs_in_a_row > 0 && in_a_row >= settings.stop.epochs_in_a_row {
-                return Ok(Outcome { reason: Reason::Solved, epochs: epoch + 1, shots });
-            }
-        }
-        Ok(Outcome { reason: Reason::Epochs, epochs: settings.epochs_max, shots })
-    }
-
-    /// All training samples once. `None` if a stop was asked for.
-    async fn epoch(&mut self, bench: &mut Bench<'_>, epoch: u32) -> Result<Option<EpochReport>, TrainError> {
-        let mut samples: Vec<usize> = (0..self.task.train.len()).collect();
-        let each = samples_of_a_step(self.experiment, self.task);
-        if each < samples.len() {
-            samples.shuffle(&mut self.random.order);
-        }
-        let mut figures = EpochReport { epoch: epoch + 1, ..EpochReport::default() };
-        let mut judged = Judged::default();
-        for chunk in samples.chunks(each) {
-            if !self.step(bench, epoch, chunk, &mut figures, &mut judged).await? {
-                return Ok(None);
-            }
-        }
-        figures.steps = self.steps;
-        let shots = f64::from(judged.shots.max(1));
-        (figures.mean_distance, figures.mean_cost) = (judged.distance / shots, judged.cost / shots);
-        figures.accuracy = f64::from(judged.right) / shots;
-        Ok(Some(figures))
-    }
-
-    /// One optimiser step on these samples. `false` if a stop was asked for.
-    async fn step(
-        &mut self,
-        bench: &mut Bench<'_>,
-        epoch: u32,
-        samples: &[usize],
-        figures: &mut EpochReport,
-        judged: &mut Judged,
-    ) -> Result<bool, TrainError> {
-        let settings = &self.experiment.train;
-        let codes = self.calibration.encode(&self.parameters(), Rounding::Stochastic(&mut self.random.rounding));
-        let Some(generation) = bench.commit(&codes).await? else { return Ok(false) };
+    /// If the device or the log fails, or nothing could be measured; the state is as it was before.
+    pub async fn step(&mut self, runner: &mut ShotRunner<'_>) -> Result<Option<StepReport>, TrainError> {
+        let codes = self.codes_of_a_step();
+        let Some(generation) = runner.commit(&codes).await? else { return Ok(None) };
+        let orders = self.orders_of_a_step();
+        let Problem { experiment, .. } = &*self.problem;
+        let settings = &experiment.train;
         let (segments, _) = plan::training_segments(&settings.nudge, &self.calibration);
         let kick_seed = seed_for(settings.seed, "training kicks");
-        let plan = plan::plan(self.experiment, &self.calibration, generation, segments, kick_seed);
-        let orders = self.orders(samples);
+        let plan: Plan = plan::plan(experiment, &self.calibration, generation, segments, kick_seed);
+        let epoch = self.state.epochs + 1;
         let context =
-            Context { epoch: epoch + 1, step: self.steps, stream: Stream::Train, roles: &self.roles, beta: self.beta };
-        let outputs = OutputPhases::new(self.array, plan.read_out);
-        let mode = settings.nudge.mode;
-        let mut counts = Counts::default();
-        let mut accumulator = Accumulator::new(&self.array.graph, &settings.guard, mode, self.beta, &self.roles);
-        let on_device = plan.read_out == xyloop_protocol::message::ReadOut::Contrast;
-        let mut responses = (mode == NudgeMode::LinearResponse).then(|| {
-            let in_force = self.calibration.decode(&codes);
-            Responses::new(&self.array.graph, in_force, &settings.nudge, &settings.guard)
-        });
-        let take = |order: &Order, result: &ShotResult| {
-            counts.add(result);
-            judged.add(self.task, &settings.nudge, &self.task.train[order.sample], &outputs.of(result, 0));
-            if let Some(responses) = &mut responses {
-                responses.add(&order.shot, result, &mut counts);
-            } else if !on_device {
-                accumulator.add(result, order.shot.flip, &mut counts);
-            }
-        };
+            Context { epoch, step: self.state.steps, stream: Stream::Train, roles: &self.roles, beta: self.beta };
+        let in_force = self.calibration.decode(&codes);
+        let mut measurement = Measurement::new(&self.problem, plan.read_out, &self.roles, self.beta, in_force);
         let mut sums = Vec::new();
-        let finished = bench.run(&plan, &orders, context, take, |part: &Sums| sums.push(part.clone())).await?;
-        if !finished {
-            return Ok(false);
+        let take = |order: &Order, result: &_| measurement.take(order, result);
+        if !runner.run(&plan, &orders, context, take, |part: &_| sums.push(Clone::clone(part))).await? {
+            return Ok(None);
         }
-        for part in &sums {
-            accumulator.add_sums(part, &mut counts);
-        }
-        let mut gradient = accumulator.gradient();
-        if let Some(responses) = responses {
-            // Seconds on a large array: the link must stay alive meanwhile.
-            let answered = tokio::task::spawn_blocking(|| responses.gradient()).await;
-            let answered = answered.map_err(|error| TrainError::Settings(format!("the linear response: {error}")))?;
-            if answered.1 == counts.shots {
-                return Err(TrainError::NotTheModel { epoch: epoch + 1, shots: counts.shots });
-            }
-            (gradient, counts.left_out) = (answered.0, counts.left_out + answered.1);
-        }
-        let step_counts = counts;
-        if step_counts.left_out == step_counts.shots {
-            return Err(TrainError::NothingLeft {
-                epoch: epoch + 1,
-                shots: step_counts.shots,
-                unsettled: step_counts.unsettled,
-                basin_changed: step_counts.basin_changed,
-            });
-        }
-        let gradient_norm = norm([&gradient.couplings, &gradient.field_x, &gradient.field_y]);
+        sums.iter().for_each(|part| measurement.take_sums(part));
+        let measured = measurement.finish(epoch).await?;
+        let gradient_norm =
+            norm([&measured.gradient.couplings, &measured.gradient.field_x, &measured.gradient.field_y]);
         if !gradient_norm.is_finite() {
-            return Err(TrainError::Settings(
-                "the gradient is not a number: is `train.nudge.beta` far too small?".into(),
-            ));
+            return Err(TrainError::NotFinite { epoch });
         }
-        let projected = self.optimiser.step(&mut self.trained, &gradient);
-        self.steps += 1;
-        figures.counts.merge(&step_counts);
-        figures.codes_clipped += codes.clipped + projected;
-        figures.gradient_norm = gradient_norm;
-        Ok(true)
+        Ok(Some(self.advance(&measured, gradient_norm, &codes, orders.len())))
     }
 
-    /// The shots of a step: every sample from each of its starts.
-    fn orders(&mut self, samples: &[usize]) -> Vec<Order> {
-        let settings = &self.experiment.train;
+    /// The codes of the next step: between two codes the side is drawn, so that small changes count on average.
+    fn codes_of_a_step(&self) -> Codes {
+        let step = self.state.steps.into();
+        let draw = |number| self.draws.rounding.uniform(step, number);
+        self.calibration.encode(&self.parameters(), &Rounding::Stochastic(&draw))
+    }
+
+    /// The shots of the next step: its samples, each from each of its starts.
+    fn orders_of_a_step(&mut self) -> Vec<Order> {
+        let each = self.problem.samples_of_a_step();
+        let epoch = self.state.epochs;
+        let all = self.problem.task.train.len();
+        if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            let mut samples: Vec<usize> = (0..all).collect();
+            if each < all {
+                self.draws.order.shuffle(epoch.into(), &mut samples);
+            }
+            self.order = Some((epoch, samples));
+        }
+        let samples = self.order.as_ref().map(|(_, samples)| &samples[..]).unwrap_or_default();
+        let samples = samples.chunks(each).nth(self.state.epoch.steps as usize).unwrap_or_default();
+        let settings = &self.problem.experiment.train;
+        let steps = self.state.steps;
         let mut orders = Vec::with_capacity(samples.len() * settings.starts as usize);
         for start in 0..settings.starts {
             for &index in samples {
+                let nth = orders.len() as u64;
                 let flip = match settings.nudge.mode {
                     // +−, −+, +−, …: slow drift cancels over pairs of a sample's shots.
-                    NudgeMode::Symmetric => (start as usize + index + self.steps as usize) % 2 == 1,
+                    NudgeMode::Symmetric => (start as usize + index + steps as usize) % 2 == 1,
                     NudgeMode::OneSided | NudgeMode::LinearResponse => false,
-                    NudgeMode::RandomSign => self.random.sign.random::<bool>(),
+                    NudgeMode::RandomSign => self.draws.sign.bit(steps.into(), nth),
                 };
-                let sample: &Sample = &self.task.train[index];
-                orders.push(order(&self.calibration, sample, index, start, self.next_shot, flip));
-                self.next_shot += 1;
+                let sample = &self.problem.task.train[index];
+                orders.push(order(&self.calibration, sample, index, start, self.state.next_shot + nth, flip));
             }
         }
         orders
     }
+
+    /// Takes the state a step further.
+    fn advance(&mut self, measured: &Measured, gradient_norm: f64, codes: &Codes, shots: usize) -> StepReport {
+        let Measured { counts, settling, judged, gradient } = measured;
+        let state = &mut self.state;
+        state.steps += 1;
+        let projected = self.optimiser.step(state.steps, &mut state.trained, &mut state.moments, gradient);
+        let codes_clipped = u64::from(codes.clipped) + u64::from(projected);
+        state.next_shot += shots as u64;
+        state.counts.merge(counts);
+        state.codes_clipped += codes_clipped;
+        let so_far = &mut state.epoch;
+        so_far.steps += 1;
+        so_far.counts.merge(counts);
+        so_far.settling.merge(settling);
+        so_far.judged.merge(judged);
+        so_far.codes_clipped += codes_clipped;
+        so_far.gradient_norm = gradient_norm;
+        let is_over = so_far.steps >= self.problem.steps_of_an_epoch();
+        StepReport { step: self.state.steps, epoch: is_over.then(|| self.end_epoch()) }
+    }
+
+    fn end_epoch(&mut self) -> EpochReport {
+        let stop = &self.problem.experiment.train.stop;
+        let state = &mut self.state;
+        let EpochSoFar { counts, settling, judged, codes_clipped, gradient_norm, .. } =
+            std::mem::take(&mut state.epoch);
+        state.epochs += 1;
+        let Judged { states, right, distance, cost } = judged;
+        let states = states.max(1) as f64;
+        let (accuracy, mean_distance) = (right as f64 / states, distance / states);
+        let good = accuracy >= 1.0 && mean_distance < stop.distance;
+        state.in_a_row = if good { state.in_a_row + 1 } else { 0 };
+        if stop.epochs_in_a_row > 0 && state.in_a_row >= stop.epochs_in_a_row {
+            state.ended = Some(StopReason::Solved);
+        }
+        let report = EpochReport {
+            epoch: state.epochs,
+            steps: state.steps,
+            mean_distance,
+            mean_cost: cost / states,
+            accuracy,
+            counts,
+            settling,
+            codes_clipped,
+            gradient_norm,
+            in_a_row: state.in_a_row,
+        };
+        state.best = Some(Best::or(state.best, &report));
+        report
+    }
 }
 
-/// Free states judged during training.
-#[derive(Default)]
-struct Judged {
-    shots: u32,
-    right: u32,
-    distance: f64,
-    cost: f64,
-}
-
-impl Judged {
-    fn add(&mut self, task: &Task, nudge: &Nudge, sample: &Sample, outputs_rad: &[f64]) {
-        self.shots += 1;
-        self.cost += outputs_rad
-            .iter()
-            .zip(&sample.targets_rad)
-            .map(|(phase, target)| cost_of(nudge, phase - target))
-            .sum::<f64>();
-        self.right += u32::from(task.is_right(outputs_rad, sample));
-        self.distance += distance_of(outputs_rad, &sample.targets_rad);
-    }
-}
-
-/// The cost that is nudged, of one output; the log cost bounded where its nudge is, so that a mean stays finite.
-fn cost_of(nudge: &Nudge, delta_rad: f64) -> f64 {
-    match nudge.cost {
-        Cost::Log => -(1.0 + delta_rad.cos()).max(nudge.clip).ln(),
-        Cost::Cosine => 1.0 - delta_rad.cos(),
-    }
-}
-
-fn samples_of_a_step(experiment: &Experiment, task: &Task) -> usize {
-    let all = task.train.len().max(1);
-    match experiment.train.batch as usize {
-        0 => all,
-        batch => batch.min(all),
-    }
-}
-
-fn initial(experiment: &Experiment, array: &Array, rng: &mut ChaCha8Rng) -> Result<Parameters, TrainError> {
-    let settings = &experiment.train.init;
-    let stds = match settings.coupling_std {
-        Some(std) => vec![std; array.graph.couplings().len()],
-        None => coupling_std(&array.geometry).map_err(|error| TrainError::Settings(error.to_string()))?,
-    };
-    let normal = |mean: f64, std: f64| {
-        Normal::new(mean, std).map_err(|error| TrainError::Settings(format!("train.init: {error}")))
-    };
-    let mut parameters = Parameters::zeros(&array.graph);
-    for (coupling, std) in parameters.couplings.iter_mut().zip(stds) {
-        *coupling = normal(settings.coupling_mean, std)?.sample(rng);
-    }
-    let field = normal(0.0, settings.field_std)?;
-    for (x, y) in parameters.field_x.iter_mut().zip(&mut parameters.field_y) {
-        (*x, *y) = (field.sample(rng), field.sample(rng));
-    }
-    for &input in array.graph.inputs() {
-        // A clamped site follows its clamp: a bias field would only work against it.
-        (parameters.field_x[input as usize], parameters.field_y[input as usize]) = (0.0, 0.0);
-    }
-    Ok(parameters)
+/// Says what a step came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// Optimiser steps so far, this one included.
+    pub step: u32,
+    /// The epoch's figures, if the step was its last.
+    pub epoch: Option<EpochReport>,
 }

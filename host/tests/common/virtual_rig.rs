@@ -6,13 +6,16 @@ use std::{
 };
 
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
-use xyloop::device::{Client, Route, StopFlag, Wanted};
+use xyloop::{
+    config::WiringLists,
+    device::{Client, Route, StopFlag, Wanted},
+};
 use xyloop_protocol::{
     adversary::Faults,
     link::Role,
     message::{BootCause, Counts, State},
 };
-use xyloop_sim::{Description, plant::WiringLists};
+use xyloop_sim::Description;
 
 use super::{
     cable::{Cable, Cut, Speed},

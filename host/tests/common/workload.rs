@@ -32,7 +32,7 @@ pub fn graph(preset: Preset) -> Graph {
 /// A device with few replicas: what is asked of it takes a while.
 pub fn nine_sites() -> Description {
     Description {
-        graph: graph(Preset::Sq),
+        graph: graph(Preset::Square),
         converters: CONVERTERS,
         tau_us: 10.0,
         deadman_ms: 250,

@@ -55,7 +55,7 @@ async fn a_device_that_comes_back_wired_otherwise_is_refused() {
     let (mut client, _stop) = bench.client().await;
     let ours = bench.wanted().wiring_hash;
     bench.cut_after(&[(30, Cut::PowerCycle)]);
-    bench.replace(Description { graph: graph(Preset::FourthSq), ..nine_sites() });
+    bench.replace(Description { graph: graph(Preset::UpToFourthShell), ..nine_sites() });
     let said = script(&mut client, &mut Vec::new()).await.unwrap_err().to_string();
     let theirs = bench.wanted().wiring_hash;
     for word in [&format!("{ours:016x}"), &format!("{theirs:016x}"), "rig `nine`"] {

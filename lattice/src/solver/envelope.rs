@@ -385,8 +385,8 @@ mod tests {
     #[test]
     fn factor_and_solve_agree_with_a_dense_solver() {
         let shapes = [
-            (Geometry::preset(Preset::FourthSq, 7, 6), vec![3_u32, 11]),
-            (Geometry::preset(Preset::Sq, 5, 5), vec![]),
+            (Geometry::preset(Preset::UpToFourthShell, 7, 6), vec![3_u32, 11]),
+            (Geometry::preset(Preset::Square, 5, 5), vec![]),
             (Geometry::AllToAll { rows: 3, columns: 5 }, vec![2]),
             (Geometry::Layered { widths: vec![4, 9, 3] }, vec![0, 1, 2, 3]),
         ];

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use xyloop_firmware::{Board, ReadKey};
+use xyloop_hil_config::scaling::Scaling;
 use xyloop_protocol::{
     units::{DacCode, IqCode, ShotId, Turn},
     wiring::Converters,
@@ -111,8 +112,7 @@ impl Array {
         let key = ReadKey { shot: self.shot, segment: self.segment.unwrap_or(0), read: self.reads };
         self.reads = self.reads.wrapping_add(1);
         self.failed |= self.board.read(0, key, &mut self.codes).is_err();
-        let full = f64::from(1u32 << (self.converters.iq_bits - 1));
-        let fraction = move |code: &IqCode| [code.i, code.q].map(|code| f64::from(code.0) / full);
-        (!self.failed).then(|| self.codes.iter().flat_map(fraction))
+        let scaling = Scaling::new(self.converters);
+        (!self.failed).then(|| self.codes.iter().flat_map(move |code| scaling.iq(*code)))
     }
 }

@@ -41,7 +41,7 @@ pub const CONVERTERS: Converters = Converters {
 };
 
 pub fn lattice(side: usize, inputs: &[u32], outputs: &[u32]) -> Graph {
-    Graph::new(&Geometry::preset(Preset::FourthSq, side, side)).unwrap().with_terminals(inputs, outputs).unwrap()
+    Graph::new(&Geometry::preset(Preset::UpToFourthShell, side, side)).unwrap().with_terminals(inputs, outputs).unwrap()
 }
 
 /// The 5 × 5 array of most tests.
@@ -51,7 +51,7 @@ pub fn small() -> Graph {
 
 /// 2 × 2 sites, square lattice: 4 couplings, on a board one chip of each kind.
 pub fn tiny() -> Description {
-    let graph = Graph::new(&Geometry::preset(Preset::Sq, 2, 2)).unwrap().with_terminals(&[0], &[3]).unwrap();
+    let graph = Graph::new(&Geometry::preset(Preset::Square, 2, 2)).unwrap().with_terminals(&[0], &[3]).unwrap();
     ideal(graph, 1)
 }
 

@@ -57,8 +57,10 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(faults: &str) -> Self {
-        let graph =
-            Graph::new(&Geometry::preset(Preset::FourthSq, 5, 5)).unwrap().with_terminals(&[5, 9], &[12]).unwrap();
+        let graph = Graph::new(&Geometry::preset(Preset::UpToFourthShell, 5, 5))
+            .unwrap()
+            .with_terminals(&[5, 9], &[12])
+            .unwrap();
         let (sites, couplings) = (graph.len(), graph.couplings().len());
         let description = Description {
             graph,
