@@ -69,7 +69,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     match measured {
         None if options.shots > 0 => {
-            // Shots may be under route: what is left of them would stand in the next host's route.
+            // Shots may be under way: what is left of them would stand in the next host's way.
             let _ = tokio::time::timeout(ABORT_TIMEOUT, client.abort()).await;
             client.close().await;
         }

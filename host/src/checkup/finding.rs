@@ -30,19 +30,19 @@ impl Verdict {
 /// Says of one check what was found, why it matters, and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// Names what was looked at.
     pub check: &'static str,
-    /// What it came to.
+    /// Says what it came to.
     pub verdict: Verdict,
-    /// What was found.
+    /// Says what was found.
     pub found: String,
-    /// Why it matters; empty where all is well.
+    /// Says why it matters; empty where all is well.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// What to do about it; empty where all is well.
+    /// Says what to do about it; empty where all is well.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub next: String,
-    /// What the program around this library can offer beside that; it puts it in words of its own, into `next`.
+    /// Names what the program around this library can offer beside that, in words of its own.
     #[serde(skip)]
     pub action: Option<Action>,
     /// The numbers behind it, for scripts.
@@ -106,11 +106,11 @@ impl Finding {
 /// Holds everything that was looked at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Examination {
-    /// What the user called the way to the device.
+    /// Names the place as the user called it.
     pub place: String,
     /// In the order in which it was looked at.
     pub checks: Vec<Finding>,
-    /// What could not be looked at because of something that failed before.
+    /// Lists what could not be looked at because of something that failed before.
     pub not_examined: Vec<&'static str>,
 }
 

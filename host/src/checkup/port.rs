@@ -9,7 +9,7 @@ use std::{
 
 use crate::config::Port;
 
-/// Where the system's own files are looked for: `/proc`, `/sys`, `/etc/group` and `/run/udev` below a root.
+/// Says where the system's own files are looked for: `/proc`, `/sys`, `/etc/group` and `/run/udev` below a root.
 #[derive(Clone, Debug)]
 pub struct System {
     root: PathBuf,
@@ -21,12 +21,12 @@ impl Default for System {
     }
 }
 
-/// What is known of a port. What a system does not tell is empty.
+/// Holds what is known of a port. What a system does not tell is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PortFacts {
     /// The device node itself, symbolic links followed.
     pub node: PathBuf,
-    /// Whether it is a pseudo-terminal.
+    /// Set if it is a pseudo-terminal.
     pub is_pty: bool,
     /// Who may open it, if it is there.
     pub access: Option<Access>,
@@ -41,24 +41,24 @@ pub(super) struct PortFacts {
 }
 
 impl PortFacts {
-    /// The node's last part, such as `ttyUSB0`.
+    /// Returns the node's last part, such as `ttyUSB0`.
     pub fn name(&self) -> String {
         self.node.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
-/// Who may open a port.
+/// Says who may open a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Access {
     /// Its group, by name if it has one.
     pub group: String,
     /// Its permission bits.
     pub mode: u32,
-    /// Whether the group's members include this process.
+    /// Set if the group's members include this process.
     pub in_session: bool,
 }
 
-/// A program that has a port open.
+/// Names a program that has a port open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Holder {
     /// Number of the process.
@@ -68,12 +68,12 @@ pub(super) struct Holder {
 }
 
 impl System {
-    /// Another root than `/`.
+    /// Looks below another root than `/`.
     pub fn below(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// What there is to know of a port.
+    /// Finds out what there is to know of a port.
     pub(super) fn look(&self, port: &Path) -> PortFacts {
         let node = fs::canonicalize(port).unwrap_or_else(|_| port.to_owned());
         let is_pty = node.starts_with("/dev/pts") || cfg!(target_os = "macos") && is_mac_pty(&node);
@@ -86,7 +86,7 @@ impl System {
         facts
     }
 
-    /// The rate of a port in bits per second, if it is one that has a rate; `baud` is what it is set to, 0 if it is left
+    /// Returns the rate of a port in bits per second, if it is one that has a rate; `baud` is what it is set to, 0 if it is left
     /// alone.
     pub fn line_rate(&self, port: &Port, baud: u32) -> Option<u32> {
         match port {
@@ -130,7 +130,7 @@ impl System {
         None
     }
 
-    /// Processes by number, with their folders.
+    /// Lists processes by number, with their folders.
     fn processes(&self) -> Vec<(u32, PathBuf)> {
         let Ok(entries) = fs::read_dir(self.root.join("proc")) else { return Vec::new() };
         let numbered = entries.flatten().filter_map(|entry| {
@@ -142,7 +142,7 @@ impl System {
         processes
     }
 
-    /// Who has it open. A program that serves a pseudo-terminal keeps both ends open and is not meant.
+    /// Finds out who has it open. A program that serves a pseudo-terminal keeps both ends open and is not meant.
     fn holders(&self, node: &Path) -> Vec<Holder> {
         let mut holders = Vec::new();
         for (pid, folder) in self.processes() {
@@ -168,7 +168,7 @@ impl System {
         })
     }
 
-    /// Whether a udev rule has told `ModemManager` to leave the port alone.
+    /// Says if a udev rule has told `ModemManager` to leave the port alone.
     fn is_left_alone(&self, name: &str) -> bool {
         let number = self.text(&format!("sys/class/tty/{name}/dev")).unwrap_or_default();
         let known = self.text(&format!("run/udev/data/c{number}")).unwrap_or_default();

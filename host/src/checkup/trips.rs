@@ -11,7 +11,7 @@ use crate::device::{Client, DeviceError};
 /// A device's clock may count in steps as coarse as this, microseconds.
 const TICK_US: f64 = 1000.0;
 
-/// One question and its answer.
+/// Times one question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "units are in names")]
 pub(super) struct Trip {
@@ -29,7 +29,7 @@ impl Trip {
     }
 }
 
-/// Round trips one after the other.
+/// Makes round trips one after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Trips {
     pub trips: Vec<Trip>,
@@ -59,13 +59,13 @@ impl Trips {
         }
     }
 
-    /// How long they took.
+    /// Says how long they took.
     pub fn quantiles(&self) -> Quantiles {
         Quantiles::of(self.trips.iter().map(Trip::took_us).collect())
     }
 }
 
-/// How long round trips took, microseconds.
+/// Says how long round trips took, microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
     /// How many there were.
@@ -79,14 +79,14 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Of times in any order; zeros if there are none.
+    /// Sorts times; zeros if there are none.
     pub fn of(mut times_us: Vec<u64>) -> Self {
         times_us.sort_unstable();
         let at = |percent| percentile(&times_us, percent).unwrap_or_default();
         Self { count: times_us.len(), p50_us: at(50), p99_us: at(99), worst_us: at(100) }
     }
 
-    /// In words, milliseconds.
+    /// Puts them in words, milliseconds.
     pub fn in_words(&self) -> String {
         let ms = |us: u64| us as f64 / 1000.0;
         let (p50, p99, worst) = (ms(self.p50_us), ms(self.p99_us), ms(self.worst_us));
@@ -94,13 +94,13 @@ impl Quantiles {
     }
 }
 
-/// The smallest of ascending values that so many percent (0 to 100) of them do not exceed; `None` if there are none.
+/// Returns the smallest of ascending values that so many percent (0 to 100) of them do not exceed; `None` if there are none.
 pub fn percentile(ascending: &[u64], percent: u8) -> Option<u64> {
     let rank = (ascending.len() * usize::from(percent.min(100))).div_ceil(100);
     ascending.get(rank.max(1) - 1).copied()
 }
 
-/// Between which two rates, device time per host time, the device's clock must run for all these answers to have been
+/// Finds the two rates, device time per host time, between which the device's clock must run for all these answers to have been
 /// given between question and arrival. `None` if no two of them are apart far enough to say anything.
 ///
 /// However unevenly the line delays them, a clock that is right is never outside of it.

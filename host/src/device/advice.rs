@@ -144,3 +144,97 @@ fn of_simulated(error: &xyloop_sim::serve::ServeError) -> Advice {
         _ => Advice::new("the way to the device cannot be opened", "see to the reason given"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, time::Duration};
+
+    use xyloop_protocol::{
+        codec::Codec,
+        message::{Fault, State},
+    };
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn refused(reason: Reason) -> DeviceError {
+        DeviceError::Refused { place: "there".into(), asked: "arm", refused: Refusal { reason, detail: 1 } }
+    }
+
+    /// One of every kind of trouble, with the kind it is.
+    fn errors() -> Vec<(DeviceError, ErrorKind)> {
+        let (place, path, reason) = ("there".to_owned(), PathBuf::from("/dev/ttyACM0"), "because".to_owned());
+        let waited = Duration::from_secs(2);
+        vec![
+            (DeviceError::NoPort { path: path.clone(), available: Vec::new() }, ErrorKind::Link),
+            (DeviceError::Busy { path: path.clone() }, ErrorKind::Link),
+            (DeviceError::Permission { path: path.clone() }, ErrorKind::Link),
+            (DeviceError::NotAPort { path, reason: reason.clone() }, ErrorKind::Link),
+            (DeviceError::Open { place: place.clone(), reason: reason.clone() }, ErrorKind::Link),
+            (DeviceError::NoListener { place: place.clone(), reason: reason.clone() }, ErrorKind::Link),
+            (DeviceError::NothingToSimulate, ErrorKind::Config),
+            (DeviceError::NoSimulator, ErrorKind::Config),
+            (
+                DeviceError::NotADevice {
+                    place: place.clone(),
+                    waited,
+                    received: 3,
+                    bad: 2,
+                    echoed: 0,
+                    first: vec![1],
+                },
+                ErrorKind::Link,
+            ),
+            (DeviceError::TurnedAway { place: place.clone() }, ErrorKind::Link),
+            (DeviceError::Version { place: place.clone(), ours: 1, theirs: 2 }, ErrorKind::Device),
+            (DeviceError::Schema { place: place.clone(), ours: 1, theirs: 2 }, ErrorKind::Device),
+            (
+                DeviceError::Wiring { place: place.clone(), rig: "r".into(), ours: 1, ours_is: "a".into(), theirs: 2 },
+                ErrorKind::Device,
+            ),
+            (
+                DeviceError::OtherDevice {
+                    place: place.clone(),
+                    ours: "a".into(),
+                    theirs: "b".into(),
+                    why: "so it is",
+                },
+                ErrorKind::Device,
+            ),
+            (DeviceError::TakenOver { place: place.clone(), boot_id: 1 }, ErrorKind::Device),
+            (DeviceError::Held { place: place.clone(), shots: 1 }, ErrorKind::Device),
+            (DeviceError::Interrupted, ErrorKind::Interrupted),
+            (DeviceError::ShotIds { id: 1, last: 2 }, ErrorKind::Internal),
+            (DeviceError::NotRetired { through: 2 }, ErrorKind::Internal),
+            (DeviceError::Lost { place: place.clone(), reason: reason.clone() }, ErrorKind::Link),
+            (DeviceError::NoAnswer { place: place.clone(), asked: "status", waited }, ErrorKind::Link),
+            (DeviceError::NoCodec { place: place.clone(), codec: Codec::Delta }, ErrorKind::Device),
+            (refused(Reason::Faulted), ErrorKind::Device),
+            (refused(Reason::Busy), ErrorKind::Device),
+            (DeviceError::Fault { place, state: State::Faulted(Fault::Converter) }, ErrorKind::Device),
+            (DeviceError::Protocol { what: reason }, ErrorKind::Device),
+            (DeviceError::Order { expected: 1, got: 2 }, ErrorKind::Device),
+        ]
+    }
+
+    #[test]
+    fn every_error_has_a_cause_a_kind_and_advice_and_none_knows_a_command_line() {
+        for (error, kind) in errors() {
+            let (cause, advice) = (error.to_string(), error.advice());
+            assert_eq!(error.kind(), kind, "{error:?}");
+            assert!(!advice.why.is_empty() && !advice.next.is_empty(), "{error:?}");
+            for text in [cause.as_str(), &advice.why, &advice.next] {
+                assert!(!text.contains("--") && !text.contains("`xyloop"), "{text}");
+                assert!(!text.ends_with('.') && !text.contains(". "), "one clause: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_offers_to_clear_it_however_it_is_met() {
+        let clears = Some(Action::ClearFault { place: "there".into() });
+        let fault = DeviceError::Fault { place: "there".into(), state: State::Faulted(Fault::Plant) };
+        assert_eq!((fault.advice().action, refused(Reason::Faulted).advice().action), (clears.clone(), clears));
+        assert_eq!(refused(Reason::Busy).advice().action, Some(Action::ShowDevice { place: "there".into() }));
+    }
+}

@@ -34,7 +34,7 @@ pub struct Client {
     pub(super) run: u32,
     /// In force on the device, or on its way there.
     pub(super) generation: Generation,
-    /// How codes, read-outs and sums travel.
+    /// Says how codes, read-outs and sums travel.
     pub(super) codec: Codec,
     pub(super) pending: Option<PendingBatch>,
     /// The last shot whose result was handed out.
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// From now on a lost connection is made again and what was under route goes on, until this asks for a stop: then
+    /// Lets a lost connection be made again from now on, and what was under way go on, until this asks for a stop: then
     /// whatever waits ends with [`DeviceError::Interrupted`].
     pub fn reconnect_until(&mut self, stop: StopFlag) {
         self.session.liveness.stop = Some(stop);
@@ -132,18 +132,18 @@ impl Client {
         through.map_or(Ok(()), |through| Err(DeviceError::NotRetired { through }))
     }
 
-    /// The device drops its shots and forgets all results; afterwards nothing of them is under route any more.
+    /// The device drops its shots and forgets all results; afterwards nothing of them is under way any more.
     pub(super) async fn drop_everything(&mut self) -> Result<(), Trouble> {
         // Answers to what was sent before may still come; nobody waits for them.
         self.session.forget();
         let aborted = match self.session.order("abort", Command::Abort).await {
-            // A device with a fault has nothing under route.
+            // A device with a fault has nothing under way.
             Err(Trouble::Other(refused @ DeviceError::Refused { .. })) => Err(refused.into()),
             aborted => Ok(aborted?),
         };
         // Nobody is left who could retire them: without this they would be offered to us.
         self.session.send(Command::Retire(ShotId::MAX)).await?;
-        // Answers come in order: after this one nothing of the past is under route.
+        // Answers come in order: after this one nothing of the past is under way.
         self.generation = self.ask_status().await?.generation;
         self.session.forget();
         aborted

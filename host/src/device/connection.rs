@@ -15,10 +15,10 @@ const QUEUE: usize = 256;
 /// Groups of messages waiting on their way from it.
 const GROUPS: usize = 8;
 
-/// The owner's end of a connection.
+/// Holds the owner's end of a connection.
 pub(super) struct Connection {
     pub outgoing: mpsc::Sender<Vec<u8>>,
-    /// What came together.
+    /// Brings what came, in groups that came together.
     pub incoming: mpsc::Receiver<Vec<Vec<u8>>>,
     pub gauge: Gauge,
     ended: oneshot::Receiver<End>,
@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    /// How the connection ended, once a channel has said that it did. The second time nothing is known any more.
+    /// Says how the connection ended, once a channel has said that it did. The second time nothing is known any more.
     pub async fn end(&mut self) -> End {
         let unknown = || End { cause: Cause::Broken("the connection has ended".into()), transport: None };
         if self.ended.is_terminated() {

@@ -8,7 +8,7 @@ use xyloop_protocol::{
 
 use super::shot::Equilibrium;
 
-/// The phases of a read-out of so many words; `shot`: what is known of the shot so far, its free state first.
+/// Decodes the phases of a read-out of so many words; `shot` is what is known of the shot so far, its free state first.
 pub(super) fn phases(data: &[u8], shot: &[Equilibrium], words: usize, codec: Codec) -> Result<Vec<Turn>, Damaged> {
     if data.len() == 2 * words {
         return Ok(data.as_chunks::<2>().0.iter().map(|word| Turn(u16::from_le_bytes(*word))).collect());
@@ -25,7 +25,7 @@ pub(super) fn phases(data: &[u8], shot: &[Equilibrium], words: usize, codec: Cod
     Ok(phases)
 }
 
-/// The sums in one message, model units.
+/// Decodes the sums in one message, model units.
 pub(super) fn sums(contrast: &message::Contrast<'_>, most: usize) -> Result<Vec<f64>, Damaged> {
     let (bytes, count) = (contrast.sums.0, contrast.count as usize);
     let value = |sum: i32| f64::from(sum) / f64::from(1u32 << CONTRAST_FRACTION_BITS);
@@ -56,12 +56,12 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// No codes at all.
+    /// Makes one without any codes.
     pub fn empty() -> Self {
         Self { first: 0, count: 0, base: None, bytes: Vec::new() }
     }
 
-    /// As it travels.
+    /// Returns them as they travel.
     pub fn codes(&self) -> message::CodeArray<'_> {
         let coded = message::Bytes(&self.bytes);
         match self.base {
@@ -80,7 +80,7 @@ pub(super) fn bytes_of(codes: &[DacCode]) -> Vec<u8> {
     bytes
 }
 
-/// A block's codes in pieces of at most so many bytes; those that are `unchanged` left out.
+/// Cuts a block's codes into pieces of at most so many bytes; those that are `unchanged` are left out.
 pub(super) fn pieces_of_words(codes: &[DacCode], unchanged: Option<&[DacCode]>, most_bytes: usize) -> Vec<Piece> {
     let most = (most_bytes / 2).max(1);
     let pieces = codes.chunks(most).enumerate().map(|(index, piece)| (index * most, piece));
@@ -95,7 +95,7 @@ pub(super) fn pieces_of_words(codes: &[DacCode], unchanged: Option<&[DacCode]>, 
         .collect()
 }
 
-/// A block's codes as differences to those that are committed, in pieces of at most so many bytes. Both have one length.
+/// Codes a block as differences to what is committed, in pieces of at most so many bytes. Both have one length.
 pub(super) fn pieces_of_differences(
     codes: &[DacCode],
     committed: &[DacCode],

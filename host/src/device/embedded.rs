@@ -14,7 +14,7 @@ use xyloop_sim::{Description, Embedded};
 
 use super::{error::DeviceError, fresh_number::fresh_number};
 
-/// The embedded simulated device. It lives as long as somebody holds this, however often its line is cut and opened.
+/// Holds the embedded simulated device. It lives as long as somebody holds this, however often its line is cut and opened.
 pub(super) struct EmbeddedDevice {
     device: Embedded,
     /// Number of the line that is open, if one is: the last one opened.
@@ -27,13 +27,13 @@ impl EmbeddedDevice {
         Ok(Self::of(Embedded::start(description, fresh_number())?))
     }
 
-    /// One that was started.
+    /// Takes one that was started.
     pub fn of(device: Embedded) -> Arc<Self> {
         Arc::new(Self { device, line: AtomicU64::new(0) })
     }
 }
 
-/// The line to the embedded simulated device: a channel in each direction.
+/// Carries bytes to the embedded simulated device and back, over a channel in each direction.
 pub(super) struct InProcess {
     device: Arc<EmbeddedDevice>,
     number: u64,
@@ -44,7 +44,7 @@ pub(super) struct InProcess {
 }
 
 impl InProcess {
-    /// The line; another one that was open is cut.
+    /// Opens the line; another one that was open is cut.
     pub fn open(device: &Arc<EmbeddedDevice>) -> Self {
         // The link's window bounds what is under way; the channel itself need not.
         let (sender, received) = mpsc::unbounded_channel();

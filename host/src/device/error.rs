@@ -40,23 +40,23 @@ pub enum DeviceError {
     NotAPort {
         /// What was given.
         path: PathBuf,
-        /// What the system says.
+        /// Quotes the system.
         reason: String,
     },
     /// The port exists and does not work.
     #[error("cannot open {place}: {reason}")]
     Open {
-        /// Where.
+        /// Names the place.
         place: String,
-        /// What the system says.
+        /// Quotes the system.
         reason: String,
     },
     /// Nobody listens at the address.
     #[error("nothing answers at {place} ({reason})")]
     NoListener {
-        /// Where.
+        /// Names the place.
         place: String,
-        /// What the system says.
+        /// Quotes the system.
         reason: String,
     },
     /// `sim` without a rig.
@@ -74,7 +74,7 @@ pub enum DeviceError {
         "{place} is not an xyloop device: no valid answer within {waited:?} ({received} bytes came, {bad} damaged frames)"
     )]
     NotADevice {
-        /// Where.
+        /// Names the place.
         place: String,
         /// How long it was tried.
         waited: Duration,
@@ -90,13 +90,13 @@ pub enum DeviceError {
     /// The connection was closed before anything was said.
     #[error("{place} closed the connection at once")]
     TurnedAway {
-        /// Where.
+        /// Names the place.
         place: String,
     },
     /// The device speaks another version of the wire.
     #[error("{place} speaks wire version {theirs}, this program speaks version {ours}")]
     Version {
-        /// Where.
+        /// Names the place.
         place: String,
         /// This program's version.
         ours: u8,
@@ -106,7 +106,7 @@ pub enum DeviceError {
     /// The device knows other messages.
     #[error("{place} knows other messages (schema {theirs:016x}) than this program (schema {ours:016x})")]
     Schema {
-        /// Where.
+        /// Names the place.
         place: String,
         /// This program's schema hash.
         ours: u64,
@@ -118,7 +118,7 @@ pub enum DeviceError {
         "{place} is wired otherwise than rig `{rig}`: the rig file says {ours:016x} ({ours_is}), the device {theirs:016x}"
     )]
     Wiring {
-        /// Where.
+        /// Names the place.
         place: String,
         /// Name of the rig.
         rig: String,
@@ -132,7 +132,7 @@ pub enum DeviceError {
     /// Another device than the one that is wanted.
     #[error("{place} is another device: it is {theirs}, wanted is {ours} ({why})")]
     OtherDevice {
-        /// Where.
+        /// Names the place.
         place: String,
         /// Which device is wanted.
         ours: String,
@@ -146,7 +146,7 @@ pub enum DeviceError {
         "another host took {place} over while this run was on it (the device was not restarted, boot id {boot_id:08x})"
     )]
     TakenOver {
-        /// Where.
+        /// Names the place.
         place: String,
         /// The device's boot id, the same as before.
         boot_id: u32,
@@ -154,7 +154,7 @@ pub enum DeviceError {
     /// Another host's shots are on the device.
     #[error("{place} holds {shots} shots of another host, which would be lost")]
     Held {
-        /// Where.
+        /// Names the place.
         place: String,
         /// Queued, running, or finished and not taken.
         shots: usize,
@@ -179,7 +179,7 @@ pub enum DeviceError {
     /// The connection ended.
     #[error("lost {place}: {reason}")]
     Lost {
-        /// Where.
+        /// Names the place.
         place: String,
         /// What happened.
         reason: String,
@@ -187,7 +187,7 @@ pub enum DeviceError {
     /// The device did not answer.
     #[error("{place} did not answer `{asked}` within {waited:?}")]
     NoAnswer {
-        /// Where.
+        /// Names the place.
         place: String,
         /// What was asked.
         asked: &'static str,
@@ -197,7 +197,7 @@ pub enum DeviceError {
     /// The device cannot do what the experiment file asks for.
     #[error("{place} does not offer the codec \"{}\"", codec_name(*.codec))]
     NoCodec {
-        /// Where.
+        /// Names the place.
         place: String,
         /// The codec that was asked for.
         codec: Codec,
@@ -205,7 +205,7 @@ pub enum DeviceError {
     /// The device said no.
     #[error("the device refused `{asked}`: {}", refusal(.refused))]
     Refused {
-        /// Where.
+        /// Names the place.
         place: String,
         /// What was asked.
         asked: &'static str,
@@ -215,7 +215,7 @@ pub enum DeviceError {
     /// The device has a latched fault.
     #[error("the device is in state {}: outputs are safe", state_in_words(.state))]
     Fault {
-        /// Where.
+        /// Names the place.
         place: String,
         /// Its state, with the fault.
         state: State,

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Figures of the link, as of a moment ago.
+/// Counts what passed over the link, as of a moment ago.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinkFigures {
     /// Bytes received and sent.
@@ -25,12 +25,12 @@ pub struct LinkFigures {
 }
 
 impl LinkFigures {
-    /// For how long the device has not been heard.
+    /// Says for how long the device has not been heard.
     pub fn silence(&self, now: Instant) -> Duration {
         self.heard.map_or(Duration::ZERO, |heard| now.saturating_duration_since(heard))
     }
 
-    /// These figures behind those of earlier connections.
+    /// Adds these figures to those of earlier connections.
     pub(super) fn after(self, earlier: Self) -> Self {
         Self {
             bytes: (self.bytes.0 + earlier.bytes.0, self.bytes.1 + earlier.bytes.1),
@@ -42,7 +42,7 @@ impl LinkFigures {
     }
 }
 
-/// The figures as the connection's task writes them.
+/// Passes the figures on from the connection's task, which writes them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gauge(Arc<Mutex<LinkFigures>>);
 

@@ -216,7 +216,7 @@ mod tests {
         Holding::Staging { target: target(number), base: base.map(target) }
     }
 
-    /// What becomes of a state.
+    /// Returns what becomes of a state.
     fn after(mut held: Holding, change: impl FnOnce(&mut Holding)) -> Holding {
         change(&mut held);
         held

@@ -4,28 +4,28 @@ use xyloop_protocol::message::{self, BootCause, Limits, Report};
 
 use super::{error::DeviceError, outcome::Peer};
 
-/// A device's identity, owned.
+/// Holds what a device says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who made it.
+    /// Names its maker.
     pub vendor: String,
-    /// What it is.
+    /// Names its model.
     pub model: String,
-    /// Which one it is.
+    /// Tells it from others of its model.
     pub serial: String,
     /// Version of its firmware.
     pub firmware: String,
     /// Drawn anew at every start.
     pub boot_id: u32,
-    /// Why it started.
+    /// Says why it started.
     pub boot_cause: BootCause,
-    /// What its firmware left behind before that; empty if nothing.
+    /// Quotes what its firmware left behind before that; empty if nothing.
     pub boot_note: String,
-    /// What is connected to what.
+    /// Identifies what is connected to what.
     pub wiring_hash: u64,
     /// Names the calibration that the device's tables come from; 0 for none.
     pub calibration_id: u64,
-    /// What it can take.
+    /// Says what it can take.
     pub limits: Limits,
 }
 
@@ -64,7 +64,7 @@ impl Identity {
     }
 }
 
-/// The rig whose device is wanted.
+/// Names the rig whose device is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Its name.

@@ -1,4 +1,4 @@
-//! What can be put around a line at the host's end: faults on it, and a recording of it.
+//! What can be put on a line at the host's end: faults on it, and a recording of it.
 //!
 //! Recorded is what the *host* sees: bytes to the device before the faults, bytes from it after them.
 
@@ -25,7 +25,7 @@ use super::transport::Transport;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
-/// Faults and recording, kept from one opened line to the next.
+/// Puts faults on a line and records it; both go on from one opened line to the next.
 #[derive(Clone)]
 pub(super) struct LineTap(Arc<Mutex<State>>);
 
@@ -42,7 +42,7 @@ impl LineTap {
         Self(Arc::new(Mutex::new(State { to_device, to_host, recorder, started: Instant::now() })))
     }
 
-    /// Puts itself around a line that was just opened.
+    /// Puts itself on a line that was just opened.
     pub fn put_on(&self, transport: Transport) -> Transport {
         let mut state = self.lock();
         state.to_device.mend();
@@ -61,7 +61,7 @@ impl LineTap {
         Transport::over(tapped, place, baud)
     }
 
-    /// The faults that were done so far: to the device, to the host.
+    /// Counts the faults that were done so far: to the device, to the host.
     pub fn counts(&self) -> [FaultCounts; 2] {
         let state = self.lock();
         [state.to_device.counts(), state.to_host.counts()]
@@ -100,7 +100,7 @@ impl Drop for State {
     }
 }
 
-/// A line with something around it.
+/// Carries bytes over a line with faults and a recording on it.
 struct TappedLine {
     inner: Transport,
     tap: LineTap,

@@ -79,12 +79,12 @@ impl Liveness {
         }
     }
 
-    /// Whether the device has not been heard for a while.
+    /// Says if the device has not been heard for a while.
     pub fn is_quiet(&self, gauge: &Gauge) -> bool {
         self.silent && gauge.read().silence(Instant::now()) >= QUIET
     }
 
-    /// The line is another one now.
+    /// Begins with another line.
     pub fn renew(&mut self) {
         self.silent = false;
         self.health.restart();
@@ -121,7 +121,7 @@ const BAD_PERCENT: u64 = 20;
 /// Fewer frames than this say nothing.
 const FRAMES_MIN: u64 = 25;
 
-/// The rate of resends and damaged frames over the last seconds.
+/// Judges a line by its resends and damaged frames over the last seconds.
 #[derive(Default)]
 struct Health {
     /// Earlier looks, the oldest first.
@@ -130,12 +130,12 @@ struct Health {
 }
 
 impl Health {
-    /// Another line: what was counted before says nothing.
+    /// Forgets what was counted before: the line is another one.
     fn restart(&mut self) {
         self.looks.clear();
     }
 
-    /// Takes the figures of this moment; what there is to say about the last seconds, if anything.
+    /// Takes the figures of this moment; returns what there is to say about the last seconds, if anything.
     fn look(&mut self, now: Instant, figures: &LinkFigures) -> Option<String> {
         if self.looks.back().is_some_and(|(last, _)| now.saturating_duration_since(*last) < LOOK) {
             return None;

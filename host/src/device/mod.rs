@@ -1,6 +1,17 @@
-//! Talking to a device: the way there ([`Route`], [`Transport`]), the connection kept alive by a task of its own (`pump`,
-//! `connection`), questions and answers (`session`), what is asked of it ([`Client`], [`Batch`]), and what happens when
-//! the line is lost (`recovery`).
+//! Talks to a device: over a [`Route`], which can be opened again and again, a [`Client`] holds generations of codes on it
+//! and runs a [`Batch`] of shots after the other, whatever happens to the line.
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | `route`, `transport`, `embedded`, `line_tap` | how a line is opened, the bytes on it, faults and a recording on it |
+//! | `pump`, `connection`, `outcome`, `figures` | the task that keeps a connection alive, its owner's end, how it ends, what it counts |
+//! | `session`, `liveness` | questions and answers over one connection after the other; a device that is silent or slow |
+//! | `holding` | what the device is known to hold, as a state machine |
+//! | `client`, `generations` | what is known of a device; codes staged, committed, armed |
+//! | `recovery` | a lost connection is made again, and the device brought back to where the run needs it |
+//! | `connect`, `requests` | the first contact; what a host asks, until it is done |
+//! | `shot`, `pending_batch`, `batch`, `contrast`, `decode` | shots and their results, which are due, handed out once; sums |
+//! | `identity`, `words`, `error`, `advice` | who a device is; what it said, in words; what can be wrong, and what to do |
 //!
 //! Every device, the embedded simulated one included, is reached only through the protocol.
 //!

@@ -3,7 +3,7 @@
 
 use super::{error::DeviceError, transport::Transport};
 
-/// What a device said in the first exchange.
+/// Holds what a device said in the first exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
     pub wiring_hash: u64,
@@ -14,7 +14,7 @@ pub(super) struct Peer {
 /// Looks at what a device said before the device is told that it has a host: a refusal leaves no trace there.
 pub(super) type Judge = Box<dyn FnOnce(&Peer) -> Result<(), DeviceError> + Send>;
 
-/// Why a connection ended.
+/// Says why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     /// The port failed or hung up.
@@ -40,7 +40,7 @@ impl std::fmt::Display for Cause {
     }
 }
 
-/// How a connection ended.
+/// Says how a connection ended.
 #[derive(Debug)]
 pub(super) struct End {
     pub cause: Cause,
@@ -48,7 +48,7 @@ pub(super) struct End {
     pub transport: Option<Transport>,
 }
 
-/// A connection that did not come about.
+/// Says why a connection did not come about.
 pub(super) struct NotOpened {
     pub error: DeviceError,
     /// The line, where it still works.

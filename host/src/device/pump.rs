@@ -50,14 +50,14 @@ const FIRST_BYTES: usize = 64;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
-/// The first exchange: what is said, who judges the answer, who is told.
+/// Says for the first exchange what is said, who judges the answer, who is told.
 pub(super) struct Exchange {
     pub wiring_hash: u64,
     pub judge: Judge,
     pub first: oneshot::Sender<Result<(), NotOpened>>,
 }
 
-/// The ends of the channels to the owner.
+/// Holds the ends of the channels to the owner.
 pub(super) struct Ends {
     pub requests: mpsc::Receiver<Vec<u8>>,
     pub events: mpsc::Sender<Vec<Vec<u8>>>,
@@ -65,7 +65,7 @@ pub(super) struct Ends {
     pub gauge: Gauge,
 }
 
-/// The task: first exchange, then messages both ways until one side goes.
+/// Carries a connection: first exchange, then messages both ways until one side goes.
 pub(super) async fn carry(mut transport: Transport, exchange: Exchange, ends: Ends) {
     let payload = match transport.baud {
         None => MAX_PAYLOAD,
@@ -127,7 +127,7 @@ impl Buffers {
     }
 }
 
-/// The link with the bytes on their way out of it.
+/// Drives the link, with the bytes on their way out of it.
 struct Pump<'b> {
     link: Link<'b>,
     epoch: Instant,
@@ -159,7 +159,7 @@ impl Pump<'_> {
         }
     }
 
-    /// One turn: writes, reads or sleeps, whatever is possible first. `Err` is the reason why the transport is gone.
+    /// Takes one turn: writes, reads or sleeps, whatever is possible first. `Err` is the reason why the transport is gone.
     async fn turn(&mut self, transport: &mut Transport, longest: Duration) -> Result<(), String> {
         self.collect_frames();
         // While the line has not taken the last frames, the link's timers have nothing to do.
@@ -317,7 +317,7 @@ impl Pump<'_> {
         }
     }
 
-    /// What has come, together: the owner is woken once for it.
+    /// Takes what has come together: the owner is woken once for it.
     fn next_group(&mut self) -> Vec<Vec<u8>> {
         let mut group = Vec::new();
         while group.len() < GROUP

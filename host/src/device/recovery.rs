@@ -32,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Reasons of attempts that failed that are said, each once.
 const REASONS_SAID: usize = 8;
 
-/// What an attempt came to.
+/// Says what an attempt came to.
 enum Attempt {
     /// The run goes on; in words, what is in force and how.
     Back(String),
@@ -42,11 +42,11 @@ enum Attempt {
     Refused(DeviceError),
 }
 
-/// A connection that is not, and what is left of it.
+/// Says why there is no connection, and what is left of it.
 struct Failed {
     reason: String,
     transport: Option<Transport>,
-    /// Whether the device said that it does not know a session that had been in force; `None` if there was no session.
+    /// Tells of a device that does not know a session which had been in force; `None` if there was no session.
     forgotten: Option<bool>,
 }
 
@@ -123,7 +123,7 @@ impl Client {
         Failed { reason: end.cause.to_string(), transport: end.transport, forgotten }
     }
 
-    /// Once: a line, the first exchange, and everything back in place.
+    /// Tries once: a line, the first exchange, and everything back in place.
     async fn attempt(&mut self, transport: Option<Transport>, forgotten: bool) -> Attempt {
         let opened = match transport {
             Some(transport) => Ok(transport),
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Which device may go on with the run: judged in the first exchange.
+    /// Judges in the first exchange which device may go on with the run.
     fn judge(&self, forgotten: bool) -> Judge {
         let (place, wanted, ours) = (self.place().to_owned(), self.wanted.clone(), self.identity.clone());
         Box::new(move |peer| {
@@ -171,7 +171,7 @@ impl Client {
         })
     }
 
-    /// Brings a device that was just connected to where the run needs it; what is in force then, in words.
+    /// Brings a device that was just connected to where the run needs it; says in words what is in force then.
     async fn restore(&mut self) -> Result<String, Trouble> {
         let identity = self.ask_identity().await?;
         let named = |vendor: &str, model: &str| format!("a {vendor} {model}");
@@ -238,7 +238,7 @@ impl Client {
         self.plan_again().await
     }
 
-    /// The plan once more, for the shots that are to be sent now.
+    /// Sends the plan once more, for the shots that are to be sent now.
     async fn plan_again(&mut self) -> Result<(), Trouble> {
         match self
             .pending
@@ -252,7 +252,7 @@ impl Client {
     }
 }
 
-/// Whether an attempt that failed like this may succeed later.
+/// Says if an attempt that failed like this may succeed later.
 fn passes(error: &DeviceError) -> bool {
     matches!(
         error,

@@ -35,11 +35,11 @@ pub trait Opener: Send + Sync {
     /// Opens it once more; what was opened before is gone by then.
     ///
     /// # Errors
-    /// Why it could not be opened now.
+    /// Says why it could not be opened now.
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Transport, DeviceError>> + Send + '_>>;
 }
 
-/// The route to a device.
+/// Leads to a device, and can be gone again and again.
 pub struct Route {
     place: String,
     kind: Kind,

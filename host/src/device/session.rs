@@ -20,13 +20,13 @@ use super::{
 
 /// Longest wait for an answer, in time in which the device is heard.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// What those orders are called that are answered when the codes are latched.
+/// Names those orders that are answered when the codes are latched.
 pub(super) const COMMIT: &str = "commit";
 const ARM: &str = "arm";
 /// Room for a message's head beside its codes.
 pub(super) const HEAD: usize = 64;
 
-/// Why something could not be done.
+/// Says why something could not be done.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The connection ended: it can be made again.
@@ -43,7 +43,7 @@ impl From<DeviceError> for Trouble {
     }
 }
 
-/// A message that answers no question.
+/// Holds a message that answers no question.
 pub(super) enum Unasked {
     /// Equilibria of a shot, still encoded.
     Equilibria(Vec<u8>),
@@ -51,7 +51,7 @@ pub(super) enum Unasked {
     State,
 }
 
-/// A connection over which questions are asked.
+/// Asks questions and gives orders over one connection after the other.
 pub(super) struct Session {
     connection: Connection,
     place: String,
@@ -64,10 +64,10 @@ pub(super) struct Session {
     ahead: VecDeque<(u16, &'static str)>,
     /// Tag of a question whose answer may come while shots run, and what came of it.
     late: Option<(u16, VecDeque<Vec<u8>>)>,
-    /// What the device is known to hold, over all its connections.
+    /// Follows what the device is known to hold, over all its connections.
     pub holding: Holding,
     pub beginning: Beginning,
-    /// The device has said something in this session: it was the session in force.
+    /// Notes that the device has said something in this session: it was the session in force.
     pub answered: bool,
     pub liveness: Liveness,
     /// Of the connections before this one.

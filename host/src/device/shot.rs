@@ -2,7 +2,7 @@
 
 use xyloop_protocol::units::{Flags, ShotId, Turn};
 
-/// One shot to run.
+/// Orders one shot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShotOrder {
     /// Its name; ascending over all batches of a [`Client`].
@@ -15,14 +15,14 @@ pub struct ShotOrder {
     pub targets: Vec<Turn>,
 }
 
-/// One settled and read state.
+/// Holds one settled and read state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Equilibrium {
     /// Index of its segment in the plan.
     pub segment: u8,
     /// Number of the generation in force.
     pub generation: u32,
-    /// What the device noticed.
+    /// Flags what the device noticed.
     pub flags: Flags,
     /// Time from the segment's start until the read, microseconds.
     pub settle_us: u32,
@@ -34,7 +34,7 @@ pub struct Equilibrium {
     pub phases: Vec<Turn>,
 }
 
-/// Everything measured in one shot.
+/// Holds everything that was measured in one shot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShotResult {
     /// The shot.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A request to stop. Clones are the same request.
+/// Asks for a stop. Clones are the same request.
 #[derive(Clone, Debug)]
 pub struct StopFlag(Arc<watch::Sender<bool>>);
 
@@ -20,7 +20,7 @@ impl StopFlag {
         self.0.send_replace(true);
     }
 
-    /// Whether a stop was asked for.
+    /// Says if a stop was asked for.
     pub fn is_set(&self) -> bool {
         *self.0.borrow()
     }

@@ -1,5 +1,5 @@
 //! A stream of bytes to and from a device: the line itself, without any idea of what travels. Nothing else in the host
-//! knows the kinds apart; how a line is opened, and opened again, is said by a [`Route`](super::Route).
+//! knows the kinds apart; how a line is opened, and opened again, is said by a `route`.
 
 use std::{
     io,
@@ -16,10 +16,10 @@ use tokio_serial::SerialStream;
 #[cfg(feature = "embedded")]
 use super::embedded::InProcess;
 
-/// A stream of bytes to and from a device.
+/// Carries bytes to and from a device.
 pub struct Transport {
     stream: Stream,
-    /// What the user called it.
+    /// Names it as the user called it.
     pub place: String,
     /// Line rate in bits per second, if it has one.
     pub baud: Option<u32>,
@@ -33,7 +33,7 @@ pub(super) enum Stream {
     Other(Box<dyn Line>),
 }
 
-/// Whatever carries bytes both ways.
+/// Carries bytes both ways.
 pub(super) trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
@@ -49,7 +49,7 @@ impl Transport {
         Self { stream, place, baud }
     }
 
-    /// Any stream: a tunnel, a test's own line. `place` names it in messages, `baud` is its line rate in bits per second,
+    /// Takes any stream: a tunnel, a test's own line. `place` names it in messages, `baud` is its line rate in bits per second,
     /// if it has one.
     pub fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -11,7 +11,7 @@ use xyloop_protocol::{
 };
 use xyloop_sim::{Memory, SimulatedBoard, board::Workers};
 
-use super::{bench::Shared, cable::News};
+use super::{cable::News, virtual_rig::Shared};
 
 /// Frames are written in pieces of at most this, in bytes.
 const PIECE: usize = 4096;

@@ -15,9 +15,9 @@ use tokio::{
 use xyloop::device::{DeviceError, Opener, Transport};
 use xyloop_protocol::link::Role;
 
-use super::bench::{Bench, PLACE, World};
+use super::virtual_rig::{PLACE, VirtualRig, World};
 
-impl Opener for Bench {
+impl Opener for VirtualRig {
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Transport, DeviceError>> + Send + '_>> {
         let mut world = self.shared.lock();
         let opened = if world.is_away {
@@ -33,7 +33,7 @@ impl Opener for Bench {
 }
 
 struct HostEnd {
-    bench: Bench,
+    bench: VirtualRig,
     /// Dead as soon as the line has another one.
     connection: u64,
     /// What reading and what writing wait for.
@@ -56,7 +56,7 @@ impl HostEnd {
 }
 
 /// The line, while the connection is.
-fn open_line(bench: &Bench, connection: u64) -> Option<MutexGuard<'_, World>> {
+fn open_line(bench: &VirtualRig, connection: u64) -> Option<MutexGuard<'_, World>> {
     Some(bench.shared.lock()).filter(|world| world.cable.carries(connection))
 }
 

@@ -9,7 +9,7 @@ mod slow;
 
 use std::time::Duration;
 
-use common::{Bench, cable::Cut, work::*};
+use common::{VirtualRig, cable::Cut, workload::*};
 use tokio::time::Instant;
 use xyloop::device::{Client, DeviceError, ShotResult, Sums, boot_in_words};
 use xyloop_protocol::{
@@ -39,8 +39,8 @@ async fn script(client: &mut Client, results: &mut Vec<ShotResult>) -> Result<()
 }
 
 /// The script on a device to which this happens; and the device.
-async fn run(codec: Codec, cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
-    let bench = Bench::start(nine_sites());
+async fn run(codec: Codec, cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, VirtualRig) {
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     client.use_codec(codec).unwrap();
     bench.cut_after(cuts);
@@ -52,7 +52,7 @@ async fn run(codec: Codec, cuts: &[(usize, Cut)]) -> (Vec<ShotResult>, Bench) {
 
 /// The script undisturbed: its results, and how many frames it takes.
 async fn undisturbed() -> (Vec<ShotResult>, usize) {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let before = bench.frames();
     let mut results = Vec::new();
@@ -97,7 +97,7 @@ async fn a_device_restarted_at_any_frame_costs_time_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restarted_device_says_why_and_the_client_knows() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     assert_eq!((client.identity().boot_cause, client.identity().boot_note.as_str()), (BootCause::PowerOn, ""));
     bench.boots_by(BootCause::Panic, "panicked at shot.rs:12");
@@ -112,7 +112,7 @@ async fn a_restarted_device_says_why_and_the_client_knows() {
 
 #[tokio::test(start_paused = true)]
 async fn only_what_was_not_handed_out_runs_again_on_a_restarted_device() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     let mut batch = client.batch(plan(generation, &BOTH_WAYS, ReadOut::Phases), orders(0, 1..=8)).await.unwrap();
@@ -154,7 +154,7 @@ async fn cuts_and_restarts_on_a_bad_line_cost_time_and_nothing_else() {
     let (want, frames) = undisturbed().await;
     let kinds = Cut::ALL;
     for seed in 0..80_usize {
-        let bench = Bench::start(nine_sites());
+        let bench = VirtualRig::start(nine_sites());
         let (mut client, _stop) = bench.client().await;
         let faults =
             format!("bit-error=2e-5,drop=0.05,insert=0.02,duplicate=0.1,reorder=0.1,truncate=0.02,seed={seed}");
@@ -169,7 +169,7 @@ async fn cuts_and_restarts_on_a_bad_line_cost_time_and_nothing_else() {
 
 /// Bytes of a commit that changes every code a little; what came back of a shot, and of its sums.
 async fn cost_of_a_commit(codec: Codec) -> (u64, Vec<ShotResult>, Sums) {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     client.use_codec(codec).unwrap();
     let mut codes = codes(1);
@@ -208,7 +208,7 @@ async fn with_sums(client: &mut Client) -> Result<(Vec<ShotResult>, Sums), Devic
 
 #[tokio::test(start_paused = true)]
 async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let before = bench.frames();
     let want = with_sums(&mut client).await.unwrap();
@@ -217,7 +217,7 @@ async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
     assert!(want.1.values.iter().any(|value| value.abs() > 1e-3), "or there is nothing to compare");
     for cut in Cut::ALL {
         for after in 0..frames {
-            let bench = Bench::start(nine_sites());
+            let bench = VirtualRig::start(nine_sites());
             let (mut client, _stop) = bench.client().await;
             client.use_codec(if after % 2 == 0 { Codec::Words } else { Codec::Delta }).unwrap();
             bench.cut_after(&[(after, cut)]);
@@ -230,7 +230,7 @@ async fn sums_count_every_shot_once_wherever_the_line_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_for_ever_for_a_silent_device_and_goes_on() {
     let (want, _) = undisturbed().await;
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let line = bench.clone();
     tokio::spawn(async move {
@@ -253,7 +253,7 @@ async fn a_run_waits_for_ever_for_a_silent_device_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_for_ever_for_a_device_that_is_away_and_goes_on() {
     let (want, frames) = undisturbed().await;
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     bench.cut_after(&[(frames / 2, Cut::PowerCycle)]);
     let line = bench.clone();
@@ -276,7 +276,7 @@ async fn a_run_waits_for_ever_for_a_device_that_is_away_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_suspended_host_finds_the_outputs_safe_and_goes_on() {
     let (want, _) = undisturbed().await;
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let line = bench.clone();
     tokio::spawn(async move {
@@ -298,7 +298,7 @@ async fn a_suspended_host_finds_the_outputs_safe_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_waiting_for_a_device_that_is_away_or_silent() {
     for silent in [false, true] {
-        let bench = Bench::start(nine_sites());
+        let bench = VirtualRig::start(nine_sites());
         let (mut client, stop) = bench.client().await;
         let line = bench.clone();
         tokio::spawn(async move {
@@ -331,14 +331,14 @@ async fn a_stop_ends_waiting_for_a_device_that_is_away_or_silent() {
 async fn a_line_that_is_cut_in_the_first_contact_is_opened_again() {
     for after in 0..6 {
         for cut in [Cut::HangUp, Cut::PowerCycle] {
-            let bench = Bench::start(nine_sites());
+            let bench = VirtualRig::start(nine_sites());
             bench.cut_after(&[(after, cut)]);
             let client = Client::connect(bench.route(), bench.wanted()).await;
             assert!(client.is_ok(), "{cut:?} after {after}: {:?}", client.err());
         }
     }
     // But not for ever: there is no run yet.
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     bench.cut_after(&[(1, Cut::HangUp); 200]);
     let started = Instant::now();
     assert!(matches!(
@@ -350,7 +350,7 @@ async fn a_line_that_is_cut_in_the_first_contact_is_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn results_are_retired_before_the_next_batch_and_only_what_was_handed_out() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     let all_phases = plan(generation, &[], ReadOut::Phases);

@@ -13,13 +13,13 @@ use xyloop_sim::Description;
 
 use crate::{
     BOTH_WAYS,
-    common::{Bench, cable::Cut, work::*},
+    common::{VirtualRig, cable::Cut, workload::*},
     script,
 };
 
 #[tokio::test(start_paused = true)]
 async fn another_device_at_the_same_place_is_refused() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     bench.cut_after(&[(30, Cut::PowerCycle)]);
     bench.replace(Description { serial: "ten".into(), ..nine_sites() });
@@ -33,7 +33,7 @@ async fn another_device_at_the_same_place_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pinned_serial_number_is_required_from_the_first_exchange_on() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     for (serial, fits) in [("nine", true), ("ten", false)] {
         let wanted = Wanted { serial_number: Some(serial.into()), ..bench.wanted() };
         match Client::connect(bench.route(), wanted).await {
@@ -51,7 +51,7 @@ async fn a_pinned_serial_number_is_required_from_the_first_exchange_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_comes_back_wired_otherwise_is_refused() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let ours = bench.wanted().wiring_hash;
     bench.cut_after(&[(30, Cut::PowerCycle)]);
@@ -65,7 +65,7 @@ async fn a_device_that_comes_back_wired_otherwise_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_another_host_took_over_is_left_to_it() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     client.commit(&codes(1)).await.unwrap();
     // Another host on the same line, as on a port that is not locked.
@@ -103,12 +103,12 @@ async fn a_device_that_another_host_took_over_is_left_to_it() {
 #[tokio::test(start_paused = true)]
 async fn results_of_another_run_under_the_same_ids_and_couplings_are_not_taken() {
     let want = {
-        let bench = Bench::start(nine_sites());
+        let bench = VirtualRig::start(nine_sites());
         let (mut client, _stop) = bench.client().await;
         let generation = client.commit(&codes(1)).await.unwrap();
         results_of(&mut client, generation).await.unwrap()
     };
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     let other = bench.clone();
@@ -150,7 +150,7 @@ async fn results_of(client: &mut Client, generation: Generation) -> Result<Vec<S
 
 #[tokio::test(start_paused = true)]
 async fn without_being_told_to_reconnect_a_lost_line_is_an_error() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let mut client = Client::connect(bench.route(), bench.wanted()).await.unwrap();
     bench.cut_now(Cut::HangUp);
     let error = client.status().await.unwrap_err();
@@ -160,7 +160,7 @@ async fn without_being_told_to_reconnect_a_lost_line_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn ids_that_do_not_ascend_are_refused() {
-    let bench = Bench::start(nine_sites());
+    let bench = VirtualRig::start(nine_sites());
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     results_of(&mut client, generation).await.unwrap();

@@ -11,11 +11,11 @@ use xyloop_sim::{Description, Embedded, SimulatedBoard, board::Workers};
 use super::{
     BOTH_WAYS, SHOTS,
     common::{
-        Bench,
-        bench::wanted,
+        VirtualRig,
         cable::{Cut, Speed},
         device::{Buses, OnBuses},
-        work::*,
+        virtual_rig::wanted,
+        workload::*,
     },
     script, undisturbed,
 };
@@ -30,7 +30,7 @@ async fn slow_buses_and_lines_cut_at_any_frame_cost_time_and_nothing_else() {
     let quick = began.elapsed();
     let cuts = (0..frames).map(|after| (after, [Cut::HangUp, Cut::Reboot, Cut::Unplug][after % 3]));
     for cut in std::iter::once(None).chain(cuts.map(Some)) {
-        let bench = Bench::start_with(nine_sites(), Speed::BENCH, BUSES);
+        let bench = VirtualRig::start_with(nine_sites(), Speed::BENCH, BUSES);
         let (mut client, _stop) = bench.client().await;
         bench.cut_after(cut.as_slice());
         let (mut results, began) = (Vec::new(), Instant::now());
@@ -52,7 +52,7 @@ async fn until(done: impl Fn() -> bool) {
 async fn a_device_that_goes_safe_before_it_has_latched_is_armed_until_it_has() {
     let (want, _) = undisturbed().await;
     let buses = Buses { pace: Pace { codes: 1, reads: 1 }, step: Duration::from_millis(30) };
-    let bench = Bench::start_with(nine_sites(), Speed::BENCH, buses);
+    let bench = VirtualRig::start_with(nine_sites(), Speed::BENCH, buses);
     let (mut client, _stop) = bench.client().await;
     let generation = client.commit(&codes(1)).await.unwrap();
     let silences = async {

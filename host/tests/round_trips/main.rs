@@ -8,7 +8,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Bench, cable::Speed, work::*};
+use common::{VirtualRig, cable::Speed, workload::*};
 use tokio::time::Instant;
 use xyloop::{
     calibration::Codes,
@@ -49,7 +49,7 @@ async fn step(client: &mut Client, number: u64, read_out: ReadOut) -> Result<Dur
 #[tokio::test(start_paused = true)]
 async fn a_training_step_takes_one_round_trip() {
     for read_out in [ReadOut::Phases, ReadOut::Contrast] {
-        let bench = Bench::start_on(Description { replicas: SHOTS as usize, ..nine_sites() }, FAR_AWAY);
+        let bench = VirtualRig::start_on(Description { replicas: SHOTS as usize, ..nine_sites() }, FAR_AWAY);
         let (mut client, _stop) = bench.client().await;
         for number in 0..4 {
             let took = step(&mut client, number, read_out).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_training_step_takes_one_round_trip() {
 
 /// How long a batch takes that the device has not the slots for at once.
 async fn long_batch(speed: Speed, read_out: ReadOut) -> Duration {
-    let bench = Bench::start_on(Description { replicas: 1, realtime: true, ..nine_sites() }, speed);
+    let bench = VirtualRig::start_on(Description { replicas: 1, realtime: true, ..nine_sites() }, speed);
     let (mut client, _stop) = bench.client().await;
     let slots = u64::from(client.identity().limits.shot_slots);
     let shots = 2 * slots + 100;
@@ -111,7 +111,7 @@ async fn what_is_said_behind_a_refused_order_does_nothing_and_the_next_step_is_a
     for read_out in [ReadOut::Phases, ReadOut::Contrast] {
         let mut results = Vec::new();
         for disturbed in [false, true] {
-            let bench = Bench::start(coarse());
+            let bench = VirtualRig::start(coarse());
             let (mut client, _stop) = bench.client().await;
             let mut of_run = Vec::new();
             let generation = client.commit(&coarse_codes(1)).await.unwrap();
@@ -148,7 +148,7 @@ async fn what_is_said_behind_a_refused_order_does_nothing_and_the_next_step_is_a
 
 #[tokio::test(start_paused = true)]
 async fn codes_that_are_staged_and_never_committed_are_in_nobodys_way() {
-    let bench = Bench::start_on(nine_sites(), AT_HAND);
+    let bench = VirtualRig::start_on(nine_sites(), AT_HAND);
     let (mut client, _stop) = bench.client().await;
     let first = client.commit(&codes(1)).await.unwrap();
     // Under the number in force, and under the one that comes next.

@@ -8,7 +8,7 @@ use xyloop_protocol::link::Role;
 use crate::{
     common::{
         cable::Cut,
-        work::{codes, orders},
+        workload::{codes, orders},
     },
     plan, run_batch, start_bench,
 };

@@ -10,7 +10,7 @@ mod common;
 mod late;
 mod many;
 
-use common::{Bench, work};
+use common::{VirtualRig, workload};
 use xyloop::device::{Client, ShotResult};
 use xyloop_protocol::{
     message::{Generation, Kick, Plan, ReadOut, Settle},
@@ -19,8 +19,8 @@ use xyloop_protocol::{
 use xyloop_sim::Description;
 
 /// A device that is fast.
-fn start_bench() -> Bench {
-    Bench::start(Description { replicas: 32, ..work::nine_sites() })
+fn start_bench() -> VirtualRig {
+    VirtualRig::start(Description { replicas: 32, ..workload::nine_sites() })
 }
 
 /// A kick, a free run and a nudge, read as soon as nearly nothing moves: shots finish in any order.
@@ -30,7 +30,7 @@ fn plan(generation: Generation) -> Plan {
         settle: Settle { min_us: 300, window_us: 100, reads_per_window: 1, tolerance_turn: 20, timeout_us: 1000 },
         reads: 1,
         basin_tolerance_turn: 100,
-        ..work::plan(generation, &[40_000], ReadOut::Phases)
+        ..workload::plan(generation, &[40_000], ReadOut::Phases)
     }
 }
 
@@ -47,6 +47,6 @@ async fn run_batch(
         seen(&result);
         results.push(result);
     };
-    work::run_batch(client, plan, work::orders(task, ids), usize::MAX, keep).await.unwrap();
+    workload::run_batch(client, plan, workload::orders(task, ids), usize::MAX, keep).await.unwrap();
     results
 }

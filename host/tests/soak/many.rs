@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use xyloop_protocol::{adversary::Faults, units::ShotId};
 
 use crate::{
-    common::{cable::Cut, work::codes},
+    common::{cable::Cut, workload::codes},
     run_batch, start_bench,
 };
 

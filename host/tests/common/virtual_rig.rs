@@ -69,12 +69,12 @@ impl Shared {
 
 /// A line and the device behind it. Clones are the same one; it ends with the last of them.
 #[derive(Clone)]
-pub struct Bench {
+pub struct VirtualRig {
     pub(super) shared: Arc<Shared>,
     _device: Arc<JoinSet<()>>,
 }
 
-impl Bench {
+impl VirtualRig {
     /// Starts the device on the runtime at hand, which must run on a paused clock and one thread.
     pub fn start(description: Description) -> Self {
         Self::start_on(description, Speed::BENCH)
