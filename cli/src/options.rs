@@ -7,8 +7,7 @@ use xyloop::{
     config::Port,
     device::{Client, Way},
 };
-use xyloop_protocol::adversary::Faults;
-use xyloop_sim::serve::Recorder;
+use xyloop_protocol::{fault::Faults, trace::LineRecorder};
 
 /// Says which configuration is meant.
 #[derive(Debug, clap::Args)]
@@ -41,7 +40,7 @@ impl Place {
         let recorder = self
             .trace
             .as_deref()
-            .map(|path| Recorder::start(path).with_context(|| format!("cannot record to {}", path.display())));
+            .map(|path| LineRecorder::start(path).with_context(|| format!("cannot record to {}", path.display())));
         let recorder = recorder.transpose()?;
         Ok(if self.fault.is_some() || recorder.is_some() {
             way.with(&self.fault.unwrap_or_default(), recorder)

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Harm, Sizes, World, exchange, link};
-use xyloop_protocol::adversary::Faults;
+use xyloop_protocol::fault::Faults;
 use xyloop_protocol::link::{Config, Role};
 
 const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096, flight: 64 };

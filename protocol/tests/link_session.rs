@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Line, Rng, Sizes, World, link};
-use xyloop_protocol::adversary::Faults;
+use xyloop_protocol::fault::Faults;
 use xyloop_protocol::frame::{self, Header, Kind, WIRE_VERSION};
 use xyloop_protocol::link::{Config, Fault, GREETING_MAX, Link, Role, SendError, State, TRANSMIT_MIN};
 

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Harm, Rng, Sizes, World, drain, feed, link};
-use xyloop_protocol::adversary::Faults;
+use xyloop_protocol::fault::Faults;
 use xyloop_protocol::link::{Config, Role, State};
 
 fn sizes(rng: &mut Rng) -> Sizes {

@@ -11,7 +11,7 @@ mod common;
 use std::fmt::Write as _;
 
 use common::{Sizes, World, message};
-use xyloop_protocol::{adversary::Faults, frame, link::Link};
+use xyloop_protocol::{fault::Faults, frame, link::Link};
 
 const BAUD: u64 = 921_600;
 /// Virtual time that each row runs for.

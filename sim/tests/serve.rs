@@ -20,13 +20,13 @@ use std::{
 use common::{ideal, small};
 use xyloop_firmware::generations::crc_of;
 use xyloop_protocol::{
-    adversary::{FrameFinder, Trace},
     frame,
     greeting::Greeting,
     link::{self, Link, Role},
     message::{
         self, Block, Bytes, CodeArray, Command, Event, Generation, Report, Request, SafeCause, Stage, State, Status,
     },
+    trace::{FrameFinder, Trace},
     units::DacCode,
 };
 use xyloop_sim::{Description, Embedded, Served, serve::LineReport};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use xyloop_protocol::{
-    adversary::FaultCounts,
     codec::Codec,
+    fault::FaultCounts,
     message::{self, BootCause, Command, Generation, Limits, Plan, Report, State, Status},
     units::ShotId,
 };

@@ -12,8 +12,11 @@ use std::{
 
 use tokio::net::TcpStream;
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
-use xyloop_protocol::adversary::{FaultCounts, Faults};
-use xyloop_sim::{Description, Embedded, serve::Recorder};
+use xyloop_protocol::{
+    fault::{FaultCounts, Faults},
+    trace::LineRecorder,
+};
+use xyloop_sim::{Description, Embedded};
 
 use super::{
     DeviceError, Transport,
@@ -75,7 +78,7 @@ impl Way {
 
     /// Puts faults on every line that is opened from now on, and records what the host sees of them.
     #[must_use]
-    pub fn with(mut self, faults: &Faults, recorder: Option<Recorder>) -> Self {
+    pub fn with(mut self, faults: &Faults, recorder: Option<LineRecorder>) -> Self {
         self.around = Some(Around::new(faults, recorder));
         self
     }

@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use xyloop::device::{Client, StopFlag, Wanted, Way};
 use xyloop_protocol::{
-    adversary::Faults,
+    fault::Faults,
     link::Role,
     message::{BootCause, Counts, State},
 };

@@ -3,7 +3,7 @@
 
 pub mod frames;
 
-use xyloop_protocol::adversary::{self, Faults};
+use xyloop_protocol::fault::{self, Faults};
 use xyloop_protocol::link::{Config, InFlight, Link, Role, State, Storage};
 
 /// `SplitMix64`: small, seeded, the same everywhere.
@@ -59,14 +59,14 @@ impl From<Faults> for Harm {
 
 /// One direction of a line, with what was written to it if that is asked for.
 pub struct Line {
-    pub line: adversary::Line,
+    pub line: fault::Line,
     pub record: Option<Vec<u8>>,
 }
 
 impl Line {
     pub fn new(sender: Role, baud: u64, delay_us: u64, harm: impl Into<Harm>, seed: u64) -> Self {
         let Harm { faults, jitter_us, overtaking } = harm.into();
-        let mut line = adversary::Line::new(baud, delay_us, &Faults { seed, ..faults }, sender);
+        let mut line = fault::Line::new(baud, delay_us, &Faults { seed, ..faults }, sender);
         (line.jitter_us, line.overtaking) = (jitter_us, overtaking);
         Self { line, record: None }
     }
@@ -80,7 +80,7 @@ impl Line {
 }
 
 impl std::ops::Deref for Line {
-    type Target = adversary::Line;
+    type Target = fault::Line;
 
     fn deref(&self) -> &Self::Target {
         &self.line

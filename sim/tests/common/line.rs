@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use xyloop_protocol::{
-    adversary::{Faults, Line},
     codec::{Codec, rice},
+    fault::{Faults, Line},
     frame,
     link::{self, Link, Role},
     message::{

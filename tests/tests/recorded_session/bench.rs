@@ -4,9 +4,9 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use xyloop_lattice::{Geometry, Graph, Preset};
 use xyloop_protocol::{
-    adversary::{FaultInjector, Tracer},
     codec::{Codec, read_out, rice},
     crc::crc32c,
+    fault::FaultInjector,
     frame,
     greeting::Greeting,
     link::{self, Link, Role},
@@ -14,6 +14,7 @@ use xyloop_protocol::{
         self, Block, Bytes, CodeArray, Command, Cost, Differences, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan,
         ReadOut, Reason, Report, Request, Segment, Settle, Shot, Stage, State, Status,
     },
+    trace::Tracer,
     units::{Flags, ShotId},
     wiring::Converters,
 };

@@ -1,7 +1,6 @@
 //! Conversations in which one rule is broken, as recordings.
 
 use xyloop_protocol::{
-    adversary::Tracer,
     codec::{Codec, Codecs},
     crc::crc32c,
     frame::{self, Header, Kind, WIRE_VERSION},
@@ -12,6 +11,7 @@ use xyloop_protocol::{
         Generation, Identity, Kick, Limits, MAX_SEGMENTS, Plan, ReadOut, Report, Request, Segment, Settle, Shot, Stage,
     },
     origin::{Origin, PlanOrigin},
+    trace::Tracer,
     units::Flags,
 };
 
