@@ -5,7 +5,7 @@
 
 use xyloop_protocol::{
     fault::{Faults, Line},
-    link::Role,
+    link::{Link, Role},
     message::{Block, Bytes, CodeArray, Command, Generation, Shot, Stage},
     trace::Record,
 };
@@ -182,6 +182,15 @@ impl<H: End, D: End> Pair<H, D> {
     /// Ends the recording and returns it.
     pub fn end_recording(&mut self) -> Vec<Record> {
         self.recording.take().unwrap_or_default()
+    }
+}
+
+impl Pair<Link<'_>, Link<'_>> {
+    /// Gets both links a session of this number.
+    pub fn connect(&mut self, session: u32) {
+        self.host.connect(session, b"host", self.now_us).expect("a short greeting");
+        let connected = (Some(session), Some(session));
+        self.run_until(CONNECT_US, |pair| (pair.host.session(), pair.device.session()) == connected);
     }
 }
 
