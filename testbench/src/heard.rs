@@ -29,6 +29,21 @@ pub struct Row {
     pub data: Vec<u16>,
 }
 
+impl Row {
+    /// Returns the read-out as phases in radians, 0 to 2π.
+    pub fn phases(&self) -> Vec<f64> {
+        self.data.iter().map(|word| f64::from(*word) / 65536.0 * std::f64::consts::TAU).collect()
+    }
+
+    /// Returns the row as if it had been measured under no plan in particular: the origin is that of plan and shot, so
+    /// rows of shots with other targets, or of plans with another codec, are compared without it.
+    #[must_use]
+    pub fn without_origin(mut self) -> Self {
+        self.origin = Origin::default();
+        self
+    }
+}
+
 /// An answer to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {

@@ -44,7 +44,7 @@ pub struct ScriptedHost<'m> {
 }
 
 impl<'m> ScriptedHost<'m> {
-    /// A host over this link, which has no session yet.
+    /// Makes a host over this link, which has no session yet.
     pub fn over(link: Link<'m>) -> Self {
         Self {
             link,
@@ -85,6 +85,17 @@ impl<'m> ScriptedHost<'m> {
         self.answers.iter().any(|(of, _)| *of == tag)
     }
 
+    /// Returns the contrast sums that were asked for with this request, as far as they have come.
+    pub fn sums(&self, tag: u16) -> Vec<i32> {
+        let mut all = Vec::new();
+        for (_, answer) in self.answers.iter().filter(|(of, _)| *of == tag) {
+            let Answer::Contrast { first, sums, .. } = answer else { panic!("{answer:?}") };
+            assert_eq!(*first as usize, all.len(), "parts come in order");
+            all.extend(sums);
+        }
+        all
+    }
+
     /// Reads and writes down every message that is there.
     pub fn listen(&mut self) {
         while let Some(bytes) = self.link.front() {
@@ -123,7 +134,7 @@ impl<'m> ScriptedHost<'m> {
 }
 
 impl ScriptedHost<'static> {
-    /// A host over a link of these sizes.
+    /// Makes a host over a link of these sizes, in leaked memory.
     pub fn new(sizes: LinkSizes) -> Self {
         Self::over(link(Role::Host, sizes, Config::host()))
     }

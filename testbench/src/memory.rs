@@ -21,7 +21,7 @@ pub struct LinkSizes {
 }
 
 impl LinkSizes {
-    /// Sizes with a record for every 64 bytes sent: few enough that records run out before the storage now and then.
+    /// Returns sizes with a record for every 64 bytes sent: few enough that records run out before the storage now and then.
     pub const fn new(payload: usize, receive: usize, send: usize) -> Self {
         let flight = send / 64;
         Self { payload, receive, send, flight: if flight < FLIGHT_MIN { FLIGHT_MIN } else { flight } }
@@ -38,7 +38,7 @@ pub struct LinkMemory {
 }
 
 impl LinkMemory {
-    /// Memory of these sizes.
+    /// Allocates memory of these sizes.
     pub fn new(sizes: LinkSizes) -> Self {
         Self {
             frame: vec![0; frame::storage_len(sizes.payload).max(FRAME_STORAGE_MIN)],
@@ -85,7 +85,7 @@ pub struct DeviceMemory {
 }
 
 impl DeviceMemory {
-    /// Memory of exactly these sizes: one byte less would be refused.
+    /// Allocates exactly these sizes: one byte less would be refused.
     pub fn new(sizes: Sizes, link: LinkSizes) -> Self {
         let s = sizes;
         Self {
@@ -111,7 +111,7 @@ impl DeviceMemory {
         }
     }
 
-    /// Slots and result bytes of a slot, as a Controller is told.
+    /// Returns the slots and the result bytes of a slot, as a Controller is told.
     pub fn slots_of(&self) -> (usize, usize) {
         (self.sizes.slots, self.sizes.result_bytes)
     }

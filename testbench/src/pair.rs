@@ -56,12 +56,12 @@ pub fn instant_lines() -> (Line, Line) {
 }
 
 impl<H: End, D: End> Pair<H, D> {
-    /// A pair at time `now_us`, on an instant line.
+    /// Makes a pair at time `now_us`, on an instant line.
     pub fn new(host: H, device: D, now_us: u64) -> Self {
         Self::over(host, device, instant_lines(), now_us)
     }
 
-    /// A pair on a line of its own: host to device, device to host.
+    /// Makes a pair on a line of its own: host to device, device to host.
     pub fn over(host: H, device: D, (up, down): (Line, Line), now_us: u64) -> Self {
         let (out, look_us) = (2048, u64::MAX);
         Self { now_us, host, device, up, down, out, look_us, written: [0; 2], recording: None, buffer: Vec::new() }

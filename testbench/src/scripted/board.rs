@@ -40,7 +40,7 @@ pub struct ScriptedBoard {
 }
 
 impl ScriptedBoard {
-    /// A board that does as this script says.
+    /// Makes a board that does as this script says.
     pub fn new(script: Rc<BoardScript>) -> Self {
         let plants = vec![Plant::default(); script.slowness.len()];
         Self { script, plants }

@@ -53,7 +53,7 @@ pub struct ScriptedMemory {
 }
 
 impl ScriptedMemory {
-    /// Exactly what a device of so many replicas and slots asks for.
+    /// Allocates exactly what a device of so many replicas and slots asks for.
     pub fn new(replicas: usize, slots: usize, link: LinkSizes) -> Self {
         let sizes = Sizes {
             sites: SITES,
@@ -72,7 +72,7 @@ impl ScriptedMemory {
         }
     }
 
-    /// The device at reset, over a board that does as the script says.
+    /// Makes the device at reset, over a board that does as the script says.
     pub fn controller(&mut self, script: &Rc<BoardScript>, boot: Boot) -> Controller<'_, ScriptedBoard> {
         let who = Identification {
             vendor: "xyloop",
@@ -102,7 +102,7 @@ pub struct ScriptedDevice {
 }
 
 impl ScriptedDevice {
-    /// The device at reset, in leaked memory.
+    /// Makes the device at reset, in leaked memory.
     pub fn new(script: Rc<BoardScript>, slots: usize, boot: Boot) -> Self {
         let link = LinkSizes { flight: 32, ..LinkSizes::new(1024, 4096, 4096) };
         let memory = Box::leak(Box::new(ScriptedMemory::new(script.slowness.len(), slots, link)));
@@ -164,17 +164,17 @@ impl End for ScriptedDevice {
 pub type ScriptedRig = Pair<ScriptedHost<'static>, ScriptedDevice>;
 
 impl ScriptedRig {
-    /// A device at reset and a host that is not connected. One replica per entry of `slowness`.
+    /// Makes a device at reset and a host that is not connected. One replica per entry of `slowness`.
     pub fn at_reset(slowness: &[u64], slots: usize) -> Self {
         Self::of(BoardScript::new(slowness), slots, Boot::POWER_ON)
     }
 
-    /// The same with a device of one replica that has started like this.
+    /// Makes the same with a device of one replica that has started like this.
     pub fn booted(boot: Boot) -> Self {
         Self::of(BoardScript::new(&[1]), SLOTS, boot)
     }
 
-    /// The same with a device whose board cannot be set up the first time.
+    /// Makes the same with a device whose board cannot be set up the first time.
     pub fn failing_at_reset(error: BoardError) -> Self {
         let script = BoardScript::new(&[1]);
         script.fail.set(Some((Call::Recover, 0, error)));
@@ -189,14 +189,14 @@ impl ScriptedRig {
         Self::new(host, ScriptedDevice::new(script, slots, boot), now_us)
     }
 
-    /// Connected.
+    /// Makes the same, connected.
     pub fn connected(slowness: &[u64]) -> Self {
         let mut rig = Self::at_reset(slowness, SLOTS);
         rig.connect(1);
         rig
     }
 
-    /// Connected, with generation 1 (of [`Codes::scripted`]`(1)`) in force and the usual plan.
+    /// Makes the same, connected, with generation 1 (of [`Codes::scripted`]`(1)`) in force and the usual plan.
     pub fn planned(slowness: &[u64], cost: Cost) -> Self {
         let mut rig = Self::connected(slowness);
         let generation = rig.commit(1, &Codes::scripted(1));

@@ -119,7 +119,7 @@ pub struct BoardScript {
 }
 
 impl BoardScript {
-    /// A record of nothing yet, for a board with a replica per entry of `slowness`: how many times longer than plant time
+    /// Makes a record of nothing yet, for a board with a replica per entry of `slowness`: how many times longer than plant time
     /// it takes on the clock.
     pub fn new(slowness: &[u64]) -> Rc<Self> {
         let replicas = slowness.len();

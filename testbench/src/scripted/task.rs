@@ -15,8 +15,9 @@ pub const DEADMAN_US: u64 = 250_000;
 pub const SLOTS: usize = 12;
 /// Read-out bytes of a slot: five equilibria of raw I/Q.
 pub const RESULT_BYTES: usize = 5 * 4 * SITES;
+
 impl Codes {
-    /// Codes for the scripted device that differ from site to site and from `variant` to `variant`, far from the safe table.
+    /// Returns codes for the scripted device that differ from site to site and from `variant` to `variant`, far from the safe table.
     pub fn scripted(variant: u16) -> Self {
         let couplings = (0..COUPLINGS.len() as u16).map(|i| 2048 + 40 * i + 7 * variant).collect();
         let angle = |site: usize| 0.7 * site as f64 + 0.3 * f64::from(variant);
