@@ -16,7 +16,7 @@ fn world(seed: u64) -> LinkPair {
     pair(SIZES, SIZES, 921_600, 300, Faults::NONE, seed)
 }
 
-/// What the host wrote and what arrived there while it was recorded.
+/// Returns what the host wrote and what arrived there while it was recorded.
 fn recorded(world: &mut LinkPair) -> [Vec<u8>; 2] {
     let records = world.end_recording();
     [Role::Host, Role::Device].map(|sender| {

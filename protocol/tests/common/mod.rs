@@ -63,7 +63,7 @@ impl From<Faults> for Harm {
 /// Two links and the line between them, in virtual time.
 pub type LinkPair = Pair<Link<'static>, Link<'static>>;
 
-/// Two links of these sizes on a line of `baud` bits per second and `delay_us` microseconds.
+/// Connects two links of these sizes by a line of `baud` bits per second and `delay_us` microseconds.
 pub fn pair(
     host: LinkSizes,
     device: LinkSizes,
@@ -76,7 +76,7 @@ pub fn pair(
     pair_of(host, device, baud, delay_us, harm, seed)
 }
 
-/// The same with these links.
+/// Connects these links by such a line.
 pub fn pair_of(
     host: Link<'static>,
     device: Link<'static>,

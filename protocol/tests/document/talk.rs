@@ -21,7 +21,7 @@ pub const WIRING: Wiring<'static> =
     Wiring { sites: 3, couplings: &[(0, 1), (1, 2)], inputs: &[0], outputs: &[2], converters: CONVERTERS };
 pub const SERIAL: &str = "bench-7";
 
-/// A link with 4 kB of storage either way; a device has its greeting.
+/// Makes a link with 4 kB of storage either way; a device has its greeting.
 pub fn link(role: Role, config: Config) -> Link<'static> {
     let sizes = LinkSizes { flight: 32, ..LinkSizes::new(usize::from(config.max_payload), 4096, 4096) };
     let mut link = xyloop_testbench::link(role, sizes, config);

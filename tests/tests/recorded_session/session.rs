@@ -1,34 +1,28 @@
-//! A host's link and a simulated device with a bad line between them, in virtual time; what the host sees is recorded.
+//! A host and a simulated device with a bad line between them, in virtual time; what the host's end sees is recorded.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
 use xyloop_lattice::{Geometry, Graph, Preset};
 use xyloop_protocol::{
-    codec::{Codec, read_out, rice},
-    crc::crc32c,
-    fault::FaultInjector,
-    frame,
+    codec::{Codec, rice},
+    fault::Line,
     greeting::Greeting,
-    link::{self, Link, Role},
+    link::Role,
     message::{
-        self, Block, Bytes, CodeArray, Command, Cost, Differences, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan,
-        ReadOut, Reason, Report, Request, Segment, Settle, Shot, Stage, State, Status,
+        Block, Bytes, CodeArray, Command, Cost, Differences, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut,
+        Reason, Segment, Settle, Stage, State, Status,
     },
     trace::Tracer,
     units::{Flags, ShotId},
-    wiring::Converters,
 };
 use xyloop_sim::{Description, Device, Memory, Solver, board::Workers};
+use xyloop_testbench::{Answer, CONVERTERS, Codes, End, LinkSizes, Order, Pair, ScriptedHost};
 
-const CONVERTERS: Converters = Converters {
-    coupling_bits: 16,
-    coupling_range_micro: 2_000_000,
-    field_bits: 16,
-    field_range_micro: 4_000_000,
-    input_bits: 16,
-    iq_bits: 16,
-};
+/// Delay of the line.
 const STEP_US: u64 = 500;
+/// The device looks at its link more seldom than bytes come, so that shots are under way when something happens to the
+/// line.
+const POLL_US: u64 = 2000;
 
 /// An equilibrium as the host got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,24 +33,40 @@ pub struct Row {
     pub data: Vec<u16>,
 }
 
-pub struct Bench {
+/// A device that is polled at most so often.
+struct SeldomPolled {
     device: Device<'static>,
-    host: Link<'static>,
-    lines: [FaultInjector; 2],
-    cut: bool,
-    tracer: Tracer<Vec<u8>>,
-    now_us: u64,
-    sites: usize,
-    couplings: usize,
-    tag: u16,
-    answered: Option<u16>,
-    status: Option<Status>,
-    rows: Vec<Row>,
-    pub states: Vec<State>,
-    pub refused: Vec<Reason>,
+    next_us: u64,
 }
 
-impl Bench {
+impl End for SeldomPolled {
+    fn receive(&mut self, now_us: u64, bytes: &[u8]) {
+        self.device.receive(now_us, bytes);
+    }
+
+    fn transmit(&mut self, now_us: u64, out: &mut [u8]) -> usize {
+        self.device.transmit(now_us, out)
+    }
+
+    fn poll(&mut self, now_us: u64) {
+        if now_us >= self.next_us {
+            self.next_us = now_us + POLL_US;
+            self.device.poll(now_us);
+        }
+    }
+
+    fn next_wakeup_us(&self) -> Option<u64> {
+        self.device.next_wakeup_us().map(|at_us| at_us.max(self.next_us))
+    }
+}
+
+pub struct RecordedSession {
+    pair: Pair<ScriptedHost<'static>, SeldomPolled>,
+    sites: usize,
+    couplings: usize,
+}
+
+impl RecordedSession {
     pub fn new(faults: &str) -> Self {
         let graph =
             Graph::new(&Geometry::preset(Preset::FourthSq, 5, 5)).unwrap().with_terminals(&[5, 9], &[12]).unwrap();
@@ -76,206 +86,136 @@ impl Bench {
             serial: "recorded µ".into(),
         };
         let memory = Box::leak(Box::new(Memory::new(Arc::new(description), 77)));
-        let storage = link::Storage {
-            frame: vec![0; frame::storage_len(1024)].leak(),
-            receive: vec![0; 1 << 15].leak(),
-            send: vec![0; 1 << 15].leak(),
-            flight: vec![link::InFlight::default(); 128].leak(),
-        };
+        let mut host = ScriptedHost::new(LinkSizes { flight: 128, ..LinkSizes::new(256, 1 << 15, 1 << 15) });
+        host.link.set_payload_limit(64);
+        let device = SeldomPolled { device: memory.device(Workers::Inline).unwrap(), next_us: 0 };
         let faults = faults.parse().unwrap();
-        let mut host = Link::new(Role::Host, storage, link::Config { max_payload: 256, ..link::Config::host() });
-        host.set_payload_limit(64);
-        Self {
-            device: memory.device(Workers::Inline).unwrap(),
-            host,
-            lines: [Role::Host, Role::Device].map(|sender| FaultInjector::new(&faults, sender)),
-            cut: false,
-            tracer: Tracer::new(Vec::new()).unwrap(),
-            now_us: 1_000_000,
-            sites,
-            couplings,
-            tag: 0,
-            answered: None,
-            status: None,
-            rows: Vec::new(),
-            states: Vec::new(),
-            refused: Vec::new(),
-        }
+        let line = |sender| Line::new(Line::INSTANT, STEP_US, &faults, sender);
+        let mut pair = Pair::over(host, device, (line(Role::Host), line(Role::Device)), 1_000_000);
+        pair.look_us = STEP_US;
+        pair.record();
+        Self { pair, sites, couplings }
     }
 
-    /// The recording, and every equilibrium that came, in order.
-    pub fn end(self) -> (Vec<u8>, Vec<Row>) {
-        (self.tracer.into_inner(), self.rows)
+    /// Returns the recording, and every equilibrium that came, in order.
+    pub fn end(mut self) -> (Vec<u8>, Vec<Row>) {
+        let mut tracer = Tracer::new(Vec::new()).unwrap();
+        for record in self.pair.end_recording() {
+            tracer.record(record.time_us, record.sender, &record.bytes).unwrap();
+        }
+        let rows = self.pair.host.rows.into_iter().map(|row| Row {
+            shot: row.shot,
+            segment: row.segment,
+            generation: row.generation,
+            data: row.data,
+        });
+        (tracer.into_inner(), rows.collect())
     }
 
     pub fn faults(&self) -> String {
-        format!("{}; {}", self.lines[0].counts(), self.lines[1].counts())
+        format!("{}; {}", self.pair.up.faults(), self.pair.down.faults())
     }
 
-    fn step(&mut self) {
-        self.now_us += STEP_US;
-        let (now_us, mut buffer, mut arrived) = (self.now_us, [0; 4096], Vec::new());
-        loop {
-            let length = self.host.transmit(now_us, &mut buffer);
-            if length == 0 {
-                break;
-            }
-            self.tracer.record(now_us, Role::Host, &buffer[..length]).unwrap();
-            if !self.cut {
-                self.lines[0].push(now_us, &buffer[..length]);
-            }
-        }
-        self.lines[0].pull(now_us, &mut arrived);
-        self.device.receive(now_us, &arrived);
-        // Slower than the line, so that shots are under way when something happens to it.
-        if (now_us / STEP_US).is_multiple_of(4) {
-            self.device.poll(now_us);
-        }
-        arrived.clear();
-        loop {
-            let length = self.device.transmit(now_us, &mut buffer);
-            if length == 0 {
-                break;
-            }
-            if !self.cut {
-                self.lines[1].push(now_us, &buffer[..length]);
-            }
-        }
-        self.lines[1].pull(now_us, &mut arrived);
-        self.tracer.record(now_us, Role::Device, &arrived).unwrap();
-        self.host.receive(now_us, &arrived);
-        while let Some(bytes) = self.host.front() {
-            let event = message::decode::<Event<'_>>(bytes).expect("a message of the protocol");
-            match event.report {
-                Report::Equilibria(e) => {
-                    for (segment, row) in e.iter().map(|row| row.expect("whole rows")) {
-                        let (mut data, ordinal) = (Vec::new(), usize::from(segment) - 1);
-                        let shot = &self.rows[self.rows.len() - ordinal..];
-                        let words = shot.first().map_or(row.data.0.len() / 2, |free| free.data.len());
-                        let earlier = |state: usize, index: usize| shot[state].data[index];
-                        let read = read_out::decode(row.data.0, ordinal, words, earlier, |word| data.push(word));
-                        assert_eq!(read, Ok(()));
-                        self.rows.push(Row { shot: e.shot, segment, generation: e.generation, data });
-                    }
-                }
-                Report::State(state) => self.states.push(state),
-                Report::Refused(refusal) => self.refused.push(refusal.reason),
-                report => {
-                    if let Report::Status(status) = report {
-                        self.status = Some(status);
-                    }
-                    self.answered = Some(event.tag);
-                }
-            }
-            self.host.pop();
-        }
-    }
-
-    pub fn wait_for(&mut self, done: impl Fn(&Self) -> bool) {
-        let end = self.now_us + 60_000_000;
-        while !done(self) {
-            assert!(self.now_us < end, "{:?} {:?} {:?}", self.host.state(), self.refused, self.rows.last());
-            self.step();
-        }
+    fn wait_for(&mut self, done: impl Fn(&ScriptedHost<'_>) -> bool) {
+        self.pair.run_until(60_000_000, |pair| done(&pair.host));
     }
 
     pub fn wait_for_rows(&mut self, count: usize) {
-        self.wait_for(|bench| bench.rows.len() >= count);
+        self.wait_for(|host| host.rows.len() >= count);
     }
 
-    /// Until the last equilibrium of a shot is here.
+    /// Waits until the last equilibrium of a shot is here.
     pub fn wait_for_shot(&mut self, shot: ShotId) {
-        self.wait_for(|bench| bench.rows.iter().any(|row| row.shot == shot && row.segment == 4));
+        self.wait_for(|host| host.rows.iter().any(|row| row.shot == shot && row.segment == 4));
     }
 
-    /// Nothing passes for so long.
+    /// Waits until the device says unasked that it is in this state.
+    pub fn wait_for_state(&mut self, state: State) {
+        self.pair.host.states.clear();
+        self.wait_for(|host| host.states.contains(&state));
+    }
+
+    /// Waits until something was refused for each of these reasons.
+    pub fn wait_for_refusals(&mut self, reasons: &[Reason]) {
+        let refused = |host: &ScriptedHost<'_>, reason: Reason| {
+            host.answers
+                .iter()
+                .any(|(_, answer)| matches!(answer, Answer::Refused(refusal) if refusal.reason == reason))
+        };
+        self.wait_for(|host| reasons.iter().all(|reason| refused(host, *reason)));
+    }
+
+    /// Carries nothing for so long.
     pub fn line_is_cut(&mut self, us: u64) {
-        let end = self.now_us + us;
-        self.cut = true;
-        while self.now_us < end {
-            self.step();
-        }
-        self.cut = false;
+        self.pair.set_cut(true);
+        self.pair.run_for(us);
+        self.pair.set_cut(false);
     }
 
     pub fn connect(&mut self, session: u32) {
         let mut buffer = [0; Greeting::MAX];
         let greeting = Greeting::new(1, 0).encode(&mut buffer).unwrap();
-        self.host.connect(session, greeting, self.now_us).unwrap();
-        self.wait_for(|bench| bench.host.session() == Some(session));
+        self.pair.connect_with(session, greeting);
     }
 
     pub fn close(&mut self) {
-        self.wait_for(|bench| bench.host.all_acked());
-        self.host.close();
-        self.step();
+        self.wait_for(|host| host.link.all_acked());
+        self.pair.host.link.close();
+        self.pair.run_for(STEP_US);
     }
 
     pub fn tell_raw(&mut self, bytes: &[u8]) {
-        while self.host.send(bytes).is_err() {
-            self.step();
+        while !self.pair.host.try_tell_raw(bytes) {
+            self.pair.run_for(STEP_US);
         }
     }
 
     pub fn tell(&mut self, command: Command<'_>) -> u16 {
-        self.tag += 1;
-        let mut buffer = [0; 1024];
-        let bytes = message::encode(&Request { tag: self.tag, command }, &mut buffer).expect("the request is short");
-        self.tell_raw(bytes);
-        self.tag
+        self.pair.tell(command)
     }
 
-    /// Until it is answered, and not refused.
-    pub fn ask(&mut self, command: Command<'_>) {
-        let tag = self.tell(command);
-        self.wait_for(|bench| bench.answered == Some(tag));
+    /// Asks, and gets an answer that is no refusal.
+    pub fn ask(&mut self, command: Command<'_>) -> Answer {
+        let answer = self.pair.ask(command);
+        assert!(!matches!(answer, Answer::Refused(_)), "{command:?}: {answer:?}");
+        answer
     }
 
-    pub fn status(&mut self) -> Option<Status> {
-        self.ask(Command::Status);
-        self.status
+    pub fn status(&mut self) -> Status {
+        let answer = self.ask(Command::Status);
+        let Answer::Status(status) = answer else { panic!("{answer:?}") };
+        status
     }
 
-    /// Small couplings, fields around zero; another variant differs in the first coupling.
-    fn codes(&self, variant: u16) -> [Vec<u8>; 2] {
-        let words = |count: usize, step: usize| -> Vec<u8> {
-            (0..count).flat_map(|index| (0x8000 + (index * step % 4001) as u16).to_le_bytes()).collect()
+    /// Returns small couplings, fields around zero; another variant differs in the first coupling.
+    fn codes(&self, variant: u16) -> Codes {
+        let words = |count: usize, step: usize| -> Vec<u16> {
+            (0..count).map(|index| 0x8000 + (index * step % 4001) as u16).collect()
         };
-        let mut codes = [words(self.couplings, 1237), words(2 * self.sites, 911)];
-        codes[0][..2].copy_from_slice(&(0x9000 + variant).to_le_bytes());
+        let mut codes = Codes { couplings: words(self.couplings, 1237), fields: words(2 * self.sites, 911) };
+        codes.couplings[0] = 0x9000 + variant;
         codes
     }
 
     fn generation(&self, number: u32, variant: u16) -> Generation {
-        Generation { number, crc: crc32c(&self.codes(variant).concat()) }
+        self.codes(variant).generation(number)
     }
 
     pub fn commit(&mut self, number: u32, variant: u16) {
         let codes = self.codes(variant);
-        for (block, bytes) in [Block::Couplings, Block::Fields].into_iter().zip(&codes) {
-            for (index, piece) in bytes.chunks(120).enumerate() {
-                let first = 60 * index as u32;
-                self.tell(Command::Stage(Stage {
-                    generation: number,
-                    block,
-                    first,
-                    codes: CodeArray::Words(Bytes(piece)),
-                }));
-            }
-        }
-        self.ask(Command::Commit(self.generation(number, variant)));
+        self.pair.tell_stage_all(number, &codes, 60);
+        self.ask(Command::Commit(codes.generation(number)));
     }
 
-    /// A generation that differs from the one in force, `variant`, in one code; the couplings are staged as differences,
+    /// Commits a generation that differs from the one in force, `variant`, in one code; the couplings are staged as differences,
     /// the fields not at all.
     pub fn recommit(&mut self, number: u32, variant: u16) {
-        let [held, codes] = [variant, variant + 1].map(|variant| self.codes(variant)[0].clone());
-        let words = |bytes: &[u8]| Bytes(bytes).as_u16s().unwrap().collect::<Vec<_>>();
+        let [held, codes] = [variant, variant + 1].map(|variant| self.codes(variant).couplings);
         let differences: Vec<u32> =
-            words(&codes).iter().zip(words(&held)).map(|(code, held)| rice::fold16(code.wrapping_sub(held))).collect();
+            codes.iter().zip(held).map(|(code, held)| rice::fold16(code.wrapping_sub(held))).collect();
         let mut out = [0; 400];
         let (count, length) = rice::encode_part::<16>(differences, &mut out);
-        assert_eq!(2 * count, codes.len());
+        assert_eq!(count, codes.len());
         let base = self.generation(number - 1, variant);
         let coded = Differences { base, count: count as u32, coded: Bytes(&out[..length]) };
         let codes = CodeArray::Differences(coded);
@@ -287,7 +227,7 @@ impl Bench {
         self.ask(Command::Arm(self.generation(number, variant)));
     }
 
-    /// Kick, free, +β, release; generation n has variant n.
+    /// Puts a plan into force: kick, free, +β, release, −β; generation n has variant n.
     pub fn plan(&mut self, number: u32, read_out: ReadOut, codec: Codec) {
         let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Cosine });
         let mut segments = [Segment::End; MAX_SEGMENTS];
@@ -320,9 +260,9 @@ impl Bench {
 
     pub fn shots(&mut self, ids: RangeInclusive<ShotId>) {
         for id in ids {
-            let word = |factor: u64| (id.wrapping_mul(factor) as u16).to_le_bytes();
-            let (inputs, targets) = ([word(977), word(31_013)].concat(), word(5003));
-            self.tell(Command::Shot(Shot { id, flip: id % 3 == 0, inputs: Bytes(&inputs), targets: Bytes(&targets) }));
+            let word = |factor: u64| id.wrapping_mul(factor) as u16;
+            let (inputs, targets) = (vec![word(977), word(31_013)], vec![word(5003)]);
+            self.pair.queue(&Order { id, flip: id % 3 == 0, inputs, targets });
         }
     }
 }
