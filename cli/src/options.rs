@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use xyloop::{config::Port, device::Route};
-use xyloop_protocol::adversary::{FaultCounts, Faults};
-use xyloop_sim::serve::Recorder;
+use xyloop_protocol::{
+    fault::{FaultCounts, Faults},
+    trace::LineRecorder,
+};
 
 /// Says which configuration is meant.
 #[derive(Debug, clap::Args)]
@@ -38,7 +40,7 @@ impl Place {
         let recorder = self
             .trace
             .as_deref()
-            .map(|path| Recorder::start(path).with_context(|| format!("cannot record to {}", path.display())));
+            .map(|path| LineRecorder::start(path).with_context(|| format!("cannot record to {}", path.display())));
         let recorder = recorder.transpose()?;
         Ok(if self.fault.is_some() || recorder.is_some() {
             route.with(&self.fault.unwrap_or_default(), recorder)

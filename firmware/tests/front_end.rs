@@ -77,7 +77,8 @@ impl Record {
     }
 }
 
-struct Bench(Rc<RefCell<Record>>);
+/// Chips that only remember what they were told.
+struct RecordingHardware(Rc<RefCell<Record>>);
 
 struct Chip(Rc<RefCell<Record>>, u8);
 
@@ -135,13 +136,13 @@ impl DelayNs for NoDelay {
     fn delay_ns(&mut self, _: u32) {}
 }
 
-impl Bench {
+impl RecordingHardware {
     fn note(&self, act: Act) {
         self.0.borrow_mut().acts.push(act);
     }
 }
 
-impl Hardware for Bench {
+impl Hardware for RecordingHardware {
     type Spi<'a> = Chip;
     type Delay = NoDelay;
 
@@ -223,11 +224,11 @@ impl Memories {
         Self { fields: [DacCode(0); 2 * SITES], readings: [0; CHANNELS_PER_ADC * KINDS.len()] }
     }
 
-    fn board<'a>(&'a mut self, image: &'a [u8]) -> (FrontEnd<'a, Bench>, Rc<RefCell<Record>>) {
+    fn board<'a>(&'a mut self, image: &'a [u8]) -> (FrontEnd<'a, RecordingHardware>, Rc<RefCell<Record>>) {
         let record = Rc::<RefCell<Record>>::default();
         let memory = Memory { fields: &mut self.fields, readings: &mut self.readings };
         let image = RigImage::parse(image).unwrap();
-        (FrontEnd::new(Bench(Rc::clone(&record)), image, memory).unwrap(), record)
+        (FrontEnd::new(RecordingHardware(Rc::clone(&record)), image, memory).unwrap(), record)
     }
 }
 

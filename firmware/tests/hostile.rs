@@ -2,9 +2,6 @@
 //! that they are not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
-use common::*;
 use proptest::prelude::*;
 use xyloop_firmware::{BoardError, Pace};
 use xyloop_protocol::{
@@ -14,6 +11,7 @@ use xyloop_protocol::{
     },
     units::Flags,
 };
+use xyloop_testbench::{Answer, Codes, Row, bytes_of, scripted::*};
 
 const CALLS: [Call; 7] =
     [Call::StageCouplings, Call::LatchFields, Call::BeginShot, Call::Start, Call::Poll, Call::Read, Call::Recover];
@@ -39,7 +37,7 @@ fn chunks() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 fn generation_of(step: &Step) -> Generation {
-    let right = Codes::new(1 + (step.a % 2) as u16).generation(step.a % 4);
+    let right = Codes::scripted(1 + (step.a % 2) as u16).generation(step.a % 4);
     if step.b.is_multiple_of(7) { Generation { crc: step.b as u32, ..right } } else { right }
 }
 
@@ -79,8 +77,8 @@ struct Mind {
 }
 
 /// Does a step, if the host's link has room for it.
-fn act(rig: &mut Rig, step: &Step, mind: &mut Mind) {
-    let codes = Codes::new(1 + (step.a % 2) as u16);
+fn act(rig: &mut ScriptedRig, step: &Step, mind: &mut Mind) {
+    let codes = Codes::scripted(1 + (step.a % 2) as u16);
     let (couplings, fields) = (bytes_of(&codes.couplings), bytes_of(&codes.fields));
     let (inputs, targets) = (bytes_of(&inputs_of(step.b)), bytes_of(&targets_of(step.b)));
     let stage = |block, first, codes| {
@@ -95,8 +93,8 @@ fn act(rig: &mut Rig, step: &Step, mind: &mut Mind) {
         2 => stage(Block::Couplings, step.a, &step.bytes),
         3 => stage(Block::Fields, step.b as u32, &step.bytes),
         4..=7 => {
-            rig.try_tell(stage(Block::Couplings, 0, &couplings));
-            rig.try_tell(stage(Block::Fields, 0, &fields));
+            rig.host.try_tell(stage(Block::Couplings, 0, &couplings));
+            rig.host.try_tell(stage(Block::Fields, 0, &fields));
             mind.held = generation_of(step);
             Command::Commit(mind.held)
         }
@@ -112,7 +110,7 @@ fn act(rig: &mut Rig, step: &Step, mind: &mut Mind) {
         18..=23 => {
             for id in 0..u64::from(step.a % 16) {
                 mind.next_id += 1 + id % 2;
-                rig.try_tell(shot(mind.next_id, &inputs, &targets));
+                rig.host.try_tell(shot(mind.next_id, &inputs, &targets));
             }
             return;
         }
@@ -123,27 +121,27 @@ fn act(rig: &mut Rig, step: &Step, mind: &mut Mind) {
         28 => Command::Safe,
         29 | 30 => Command::Clear,
         31 => {
-            rig.try_tell_raw(&step.bytes);
+            rig.host.try_tell_raw(&step.bytes);
             return;
         }
         32 => {
-            let now = rig.now();
+            let now = rig.now_us;
             rig.device.receive(now, &step.bytes);
             return;
         }
         33 => {
-            rig.cut = !rig.cut;
+            rig.set_cut(!rig.up.unplugged);
             return;
         }
         34 => {
             mind.session += 1;
-            rig.reconnect(mind.session);
+            rig.host.link.connect(mind.session, &[], rig.now_us).unwrap();
             return;
         }
         35 => {
             let call = CALLS[step.a as usize % CALLS.len()];
             let error = [BoardError::Converter, BoardError::Board, BoardError::Plant][step.b as usize % 3];
-            rig.bench.fail.set(Some((call, step.b as u32 % 40, error)));
+            rig.device.script.fail.set(Some((call, step.b as u32 % 40, error)));
             return;
         }
         36 => {
@@ -152,31 +150,31 @@ fn act(rig: &mut Rig, step: &Step, mind: &mut Mind) {
         }
         _ => return rig.run_for(step.b % if step.a < 7 { 9_000 } else { 400_000 }),
     };
-    rig.try_tell(command);
+    rig.host.try_tell(command);
 }
 
-fn check(rig: &mut Rig) {
+fn check(rig: &mut ScriptedRig) {
     match rig.device.state() {
         State::Ready | State::Running => {}
-        _ => assert!(rig.bench.is_safe(), "{:?}", rig.device.state()),
+        _ => assert!(rig.device.script.is_safe(), "{:?}", rig.device.state()),
     }
     let counts = rig.device.counts();
     assert!(counts.shots_begun >= counts.shots_finished + counts.shots_discarded);
 }
 
 /// After anything at all, a new host can take the device over and gets what it asks for.
-fn is_usable(rig: &mut Rig, session: u32) {
-    rig.cut = false;
-    rig.bench.fail.set(None);
+fn is_usable(rig: &mut ScriptedRig, session: u32) {
+    rig.set_cut(false);
+    rig.device.script.fail.set(None);
     rig.connect(session);
     rig.run_for(100_000);
     rig.tell(Command::Retire(u64::MAX));
-    rig.others.clear();
-    assert_eq!(rig.ask(Command::Clear), Heard::Done);
-    assert_eq!(rig.ask(Command::Abort), Heard::Done);
-    let generation = rig.commit(1000, &Codes::new(3));
-    assert_eq!(rig.ask(Command::Plan(plan(generation, Cost::Cosine))), Heard::Done);
-    rig.rows.clear();
+    rig.host.answers.clear();
+    assert_eq!(rig.ask(Command::Clear), Answer::Done);
+    assert_eq!(rig.ask(Command::Abort), Answer::Done);
+    let generation = rig.commit(1000, &Codes::scripted(3));
+    assert_eq!(rig.ask(Command::Plan(plan(generation, Cost::Cosine))), Answer::Done);
+    rig.host.rows.clear();
     let rows = rig.run_shots(1..=5);
     assert!(rows.iter().all(|row| row.generation == 1000));
     assert_eq!(rows, usual());
@@ -186,9 +184,9 @@ fn is_usable(rig: &mut Rig, session: u32) {
 fn usual() -> Vec<Row> {
     thread_local! { static ROWS: std::cell::OnceCell<Vec<Row>> = const { std::cell::OnceCell::new() }; }
     let run = || {
-        let mut rig = Rig::connected(&[1]);
-        let generation = rig.commit(1000, &Codes::new(3));
-        assert_eq!(rig.ask(Command::Plan(plan(generation, Cost::Cosine))), Heard::Done);
+        let mut rig = ScriptedRig::connected(&[1]);
+        let generation = rig.commit(1000, &Codes::scripted(3));
+        assert_eq!(rig.ask(Command::Plan(plan(generation, Cost::Cosine))), Answer::Done);
         rig.run_shots(1..=5)
     };
     ROWS.with(|rows| rows.get_or_init(run).clone())
@@ -204,28 +202,28 @@ proptest! {
 
     #[test]
     fn any_bytes_on_the_line_are_survived(chunks in chunks(), connect in any::<bool>()) {
-        let mut rig = Rig::at_reset(&[1], SLOTS);
+        let mut rig = ScriptedRig::at_reset(&[1], SLOTS);
         if connect {
             rig.connect(1);
         }
         for chunk in &chunks {
-            let now = rig.now();
+            let now = rig.now_us;
             rig.device.receive(now, chunk);
             rig.run_for(1000);
             check(&mut rig);
         }
-        prop_assert_eq!(rig.bench.unsafe_acts(0), []);
+        prop_assert_eq!(rig.device.script.unsafe_acts(0), []);
         is_usable(&mut rig, 7);
     }
 
     #[test]
     fn any_requests_in_any_order_are_survived(steps in steps(), planned in 0..4, codes in 1..9_usize) {
         // Three times in four from where a batch can start.
-        let mut rig = if planned > 0 { Rig::planned(&[1, 3], Cost::Cosine) } else { Rig::connected(&[1, 3]) };
+        let mut rig = if planned > 0 { ScriptedRig::planned(&[1, 3], Cost::Cosine) } else { ScriptedRig::connected(&[1, 3]) };
         // Two times in three a latch takes more than a poll.
         let pace = Pace { codes, reads: 1 };
-        rig.bench.set_pace(pace);
-        let mut mind = Mind { session: 1, held: Codes::new(1).generation(1), next_id: 0 };
+        rig.device.script.set_pace(pace);
+        let mut mind = Mind { session: 1, held: Codes::scripted(1).generation(1), next_id: 0 };
         for step in &steps {
             act(&mut rig, step, &mut mind);
             if step.b & 1 << 60 == 0 {
@@ -236,7 +234,7 @@ proptest! {
         rig.run_for(5_000);
         check(&mut rig);
         is_usable(&mut rig, 1_000_000);
-        let (codes, reads) = rig.bench.most_work();
+        let (codes, reads) = rig.device.script.most_work();
         prop_assert!(codes <= pace.codes && reads <= pace.reads, "{codes} codes, {reads} reads in a poll");
     }
 }

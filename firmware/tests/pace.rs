@@ -2,29 +2,27 @@
 //! never on an output, whatever happens in between.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
-use common::*;
 use xyloop_firmware::{BoardError, Pace};
 use xyloop_protocol::message::{Command, Cost, Fault, Plan, ReadOut, Reason, SafeCause, State};
+use xyloop_testbench::{Answer, Codes, Row, refused, scripted::*};
 
 const SLOW: Pace = Pace { codes: 2, reads: 1 };
 
 /// Connected, with a board of this pace.
-fn slow(slowness: &[u64], pace: Pace) -> Rig {
-    let rig = Rig::connected(slowness);
-    rig.bench.set_pace(pace);
+fn slow(slowness: &[u64], pace: Pace) -> ScriptedRig {
+    let rig = ScriptedRig::connected(slowness);
+    rig.device.script.set_pace(pace);
     rig
 }
 
 /// A whole run: two generations with eight shots each, several reads in a window and in a read-out. What came of it.
-fn run(mut rig: Rig, read_out: ReadOut) -> (Vec<Row>, Vec<Heard>) {
+fn run(mut rig: ScriptedRig, read_out: ReadOut) -> (Vec<Row>, Vec<Answer>) {
     let mut sums = Vec::new();
     for number in 1..=2 {
-        let generation = rig.commit(number, &Codes::new(number as u16));
+        let generation = rig.commit(number, &Codes::scripted(number as u16));
         let mut plan = Plan { read_out, reads: 5, ..plan(generation, Cost::Cosine) };
         plan.settle.reads_per_window = 3;
-        assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+        assert_eq!(rig.ask(Command::Plan(plan)), Answer::Done);
         let first = 1 + 8 * u64::from(number - 1);
         rig.run_shots(first..first + 8);
         rig.tell(Command::Retire(first + 7));
@@ -32,7 +30,7 @@ fn run(mut rig: Rig, read_out: ReadOut) -> (Vec<Row>, Vec<Heard>) {
             sums.push(rig.ask(Command::Collect(0)));
         }
     }
-    (rig.rows, sums)
+    (rig.host.rows, sums)
 }
 
 #[test]
@@ -42,10 +40,10 @@ fn results_are_the_same_at_every_pace() {
             let dithered = |pace| {
                 let rig = slow(slowness, pace);
                 // No two reads are alike: a read too few, too many or of another window would show.
-                rig.bench.dither.set(37);
-                rig.bench.drift.set(Some((1, 1e-4, 1700)));
-                let bench = std::rc::Rc::clone(&rig.bench);
-                (run(rig, read_out), bench.most_work())
+                rig.device.script.dither.set(37);
+                rig.device.script.drift.set(Some((1, 1e-4, 1700)));
+                let script = std::rc::Rc::clone(&rig.device.script);
+                (run(rig, read_out), script.most_work())
             };
             let (want, most) = dithered(Pace::UNBOUNDED);
             assert_eq!(most, (COUPLINGS.len(), 8), "a window and the read-out behind it in one go");
@@ -63,17 +61,17 @@ fn results_are_the_same_at_every_pace() {
 fn a_board_that_says_it_can_do_nothing_at_once_does_one_thing_at_a_time() {
     let (have, most) = {
         let rig = slow(&[1], Pace { codes: 0, reads: 0 });
-        let bench = std::rc::Rc::clone(&rig.bench);
-        (run(rig, ReadOut::Phases), bench.most_work())
+        let script = std::rc::Rc::clone(&rig.device.script);
+        (run(rig, ReadOut::Phases), script.most_work())
     };
-    assert_eq!(have, run(Rig::connected(&[1]), ReadOut::Phases));
+    assert_eq!(have, run(ScriptedRig::connected(&[1]), ReadOut::Phases));
     assert_eq!(most, (1, 1));
 }
 
 #[test]
 fn a_commit_is_answered_after_its_latch_and_what_comes_behind_it_waits() {
     let mut rig = slow(&[1, 1], SLOW);
-    let (codes, generation) = (Codes::new(1), Codes::new(1).generation(1));
+    let (codes, generation) = (Codes::scripted(1), Codes::scripted(1).generation(1));
     rig.stage(1, &codes);
     let commit = rig.tell(Command::Commit(generation));
     let plan = rig.tell(Command::Plan(plan(generation, Cost::Cosine)));
@@ -82,38 +80,39 @@ fn a_commit_is_answered_after_its_latch_and_what_comes_behind_it_waits() {
     let status = rig.tell(Command::Status);
     for staged in [2, 4] {
         rig.exchange_once();
-        assert_eq!(rig.bench.count(|act| matches!(act, Act::Staged { .. })), staged / 2);
-        assert_eq!(rig.others, [], "{staged} codes of {}", COUPLINGS.len());
-        assert_eq!(rig.bench.unsafe_acts(0), [], "what is staged is on no output");
+        assert_eq!(rig.device.script.count(|act| matches!(act, Act::Staged { .. })), staged / 2);
+        assert_eq!(rig.host.answers, [], "{staged} codes of {}", COUPLINGS.len());
+        assert_eq!(rig.device.script.unsafe_acts(0), [], "what is staged is on no output");
         assert_eq!(rig.device.state(), State::Safe(SafeCause::Reset));
         assert_eq!(rig.device.next_wakeup_us(), Some(0), "there is work left");
     }
     rig.exchange_once();
     assert!(!rig.device.is_working());
-    let tags: Vec<u16> = rig.others.iter().map(|(tag, _)| *tag).collect();
+    let tags: Vec<u16> = rig.host.answers.iter().map(|(tag, _)| *tag).collect();
     assert_eq!(tags, [commit, plan, safe, status], "in the order in which they came");
     for tag in [commit, plan, safe] {
-        assert_eq!(rig.answer(tag), Some(Heard::Done));
+        assert_eq!(rig.host.take_answer(tag), Some(Answer::Done));
     }
-    let Some(Heard::Status(status)) = rig.answer(status) else { panic!("no status") };
+    let Some(Answer::Status(status)) = rig.host.take_answer(status) else { panic!("no status") };
     assert_eq!((status.state, status.shots_pending), (State::Safe(SafeCause::Asked), 1));
-    let latched = rig.bench.log.borrow().iter().position(|(_, act)| *act == Act::Couplings(codes.couplings.clone()));
+    let latched =
+        rig.device.script.log.borrow().iter().position(|(_, act)| *act == Act::Couplings(codes.couplings.clone()));
     assert!(latched.is_some(), "it was latched before it was answered");
 }
 
 #[test]
 fn latches_in_a_row_share_what_fits_into_a_poll() {
-    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
-    rig.bench.set_pace(Pace { codes: 4, reads: 1 });
+    let mut rig = ScriptedRig::planned(&[1, 1], Cost::Cosine);
+    rig.device.script.set_pace(Pace { codes: 4, reads: 1 });
     let from = rig.log_length();
     let tags = [(); 3].map(|()| rig.tell(Command::Abort));
     // 4, then 2 and 2, then 4, then 4, then 2: three times six couplings.
     for _ in 0..5 {
         rig.exchange_once();
     }
-    assert_eq!(rig.others, tags.map(|tag| (tag, Heard::Done)));
-    assert_eq!(rig.bench.most_work().0, 4);
-    let pieces: Vec<(usize, usize)> = rig.bench.log.borrow()[from..]
+    assert_eq!(rig.host.answers, tags.map(|tag| (tag, Answer::Done)));
+    assert_eq!(rig.device.script.most_work().0, 4);
+    let pieces: Vec<(usize, usize)> = rig.device.script.log.borrow()[from..]
         .iter()
         .filter_map(|(_, act)| if let Act::Staged { first, codes } = act { Some((*first, codes.len())) } else { None })
         .collect();
@@ -121,31 +120,31 @@ fn latches_in_a_row_share_what_fits_into_a_poll() {
 }
 
 /// Commits generation 2 with 2 of its 6 couplings handed to the converters; the tag of the commit.
-fn half_staged(rig: &mut Rig) -> u16 {
-    rig.stage(2, &Codes::new(2));
-    let commit = rig.tell(Command::Commit(Codes::new(2).generation(2)));
+fn half_staged(rig: &mut ScriptedRig) -> u16 {
+    rig.stage(2, &Codes::scripted(2));
+    let commit = rig.tell(Command::Commit(Codes::scripted(2).generation(2)));
     rig.exchange_once();
     assert!(rig.device.is_working());
     commit
 }
 
 /// Once from safe outputs, once with a generation in force that has run a shot.
-fn from_both(test: impl Fn(&mut Rig)) {
+fn from_both(test: impl Fn(&mut ScriptedRig)) {
     test(&mut slow(&[1, 1], SLOW));
-    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
-    rig.bench.set_pace(SLOW);
+    let mut rig = ScriptedRig::planned(&[1, 1], Cost::Cosine);
+    rig.device.script.set_pace(SLOW);
     rig.run_shots([1]);
     test(&mut rig);
 }
 
 /// The next latch hands over everything.
-fn is_latched_whole(rig: &mut Rig, generation: u32) {
-    let codes = Codes::new(generation as u16);
+fn is_latched_whole(rig: &mut ScriptedRig, generation: u32) {
+    let codes = Codes::scripted(generation as u16);
     let from = rig.log_length();
-    assert_eq!(rig.ask(Command::Arm(codes.generation(generation))), Heard::Done);
-    assert_eq!(*rig.bench.couplings.borrow(), codes.couplings);
-    assert!(rig.bench.fields.borrow().iter().all(|fields| *fields == codes.fields));
-    let log = rig.bench.log.borrow();
+    assert_eq!(rig.ask(Command::Arm(codes.generation(generation))), Answer::Done);
+    assert_eq!(*rig.device.script.couplings.borrow(), codes.couplings);
+    assert!(rig.device.script.fields.borrow().iter().all(|fields| *fields == codes.fields));
+    let log = rig.device.script.log.borrow();
     let firsts: Vec<usize> = log[from..]
         .iter()
         .filter_map(|(_, act)| if let Act::Staged { first, .. } = act { Some(*first) } else { None })
@@ -157,19 +156,19 @@ fn is_latched_whole(rig: &mut Rig, generation: u32) {
 fn a_deadman_in_the_middle_leaves_only_safe_codes() {
     from_both(|rig| {
         let commit = half_staged(rig);
-        let (from, heard) = (rig.log_length(), rig.delivered_us);
-        rig.cut = true;
-        rig.bench.now_us.set(heard + DEADMAN_US);
+        let (from, heard) = (rig.log_length(), rig.device.received_us);
+        rig.set_cut(true);
+        rig.now_us = heard + DEADMAN_US;
         rig.exchange();
-        assert!(rig.bench.is_safe());
+        assert!(rig.device.script.is_safe());
         assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
         assert!(!rig.device.is_working());
         rig.run_for(2 * DEADMAN_US);
-        assert_eq!(rig.bench.unsafe_acts(from), []);
+        assert_eq!(rig.device.script.unsafe_acts(from), []);
         assert_eq!(rig.device.counts().deadman, 1);
-        rig.cut = false;
+        rig.set_cut(false);
         rig.run_for(2 * DEADMAN_US);
-        assert_eq!(rig.answer(commit), Some(refused(Reason::NotReady, 0)), "it is committed and not latched");
+        assert_eq!(rig.host.take_answer(commit), Some(refused(Reason::NotReady, 0)), "it is committed and not latched");
         is_latched_whole(rig, 2);
     });
 }
@@ -178,15 +177,15 @@ fn a_deadman_in_the_middle_leaves_only_safe_codes() {
 fn a_latch_does_not_put_the_deadman_off() {
     from_both(|rig| {
         half_staged(rig);
-        rig.cut = true;
-        let heard = rig.delivered_us;
-        rig.bench.now_us.set(heard + DEADMAN_US - 2);
+        rig.set_cut(true);
+        let heard = rig.device.received_us;
+        rig.now_us = heard + DEADMAN_US - 2;
         rig.poll();
-        rig.bench.now_us.set(heard + DEADMAN_US - 1);
+        rig.now_us = heard + DEADMAN_US - 1;
         rig.poll();
         assert_eq!(rig.device.state(), State::Ready, "latched at the last moment");
         rig.run_for(1);
-        assert!(rig.bench.is_safe(), "a deadman after the host was heard of, not after the latch");
+        assert!(rig.device.script.is_safe(), "a deadman after the host was heard of, not after the latch");
     });
 }
 
@@ -197,21 +196,21 @@ fn what_waited_behind_a_latch_latches_nothing_after_the_deadman() {
         from_both(|rig| {
             half_staged(rig);
             rig.tell(Command::Safe);
-            rig.tell(Command::Arm(Codes::new(2).generation(2)));
-            rig.tell(Command::Commit(Codes::new(2).generation(2)));
+            rig.tell(Command::Arm(Codes::scripted(2).generation(2)));
+            rig.tell(Command::Commit(Codes::scripted(2).generation(2)));
             rig.exchange_once();
-            rig.cut = true;
+            rig.set_cut(true);
             // The last codes are staged just before the deadman, or would be at it.
-            let end = rig.delivered_us + DEADMAN_US;
-            rig.bench.now_us.set(end - 1 + late_us);
+            let end = rig.device.received_us + DEADMAN_US;
+            rig.now_us = end - 1 + late_us;
             let before = rig.log_length();
             rig.poll();
             let from = if late_us > 0 { before } else { rig.log_length() };
-            assert!(rig.bench.is_safe(), "by the deadman or as asked");
-            rig.bench.set_pace(Pace::UNBOUNDED);
-            rig.bench.now_us.set(end);
+            assert!(rig.device.script.is_safe(), "by the deadman or as asked");
+            rig.device.script.set_pace(Pace::UNBOUNDED);
+            rig.now_us = end;
             rig.run_for(2 * DEADMAN_US);
-            assert_eq!(rig.bench.unsafe_acts(from), []);
+            assert_eq!(rig.device.script.unsafe_acts(from), []);
             assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
         });
     }
@@ -228,13 +227,13 @@ fn a_socket_that_closes_or_a_host_that_leaves_in_the_middle_leaves_only_safe_cod
             } else {
                 rig.device.hang_up();
             }
-            assert!(rig.bench.is_safe());
+            assert!(rig.device.script.is_safe());
             assert!(!rig.device.is_working());
             assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
             rig.run_for(100_000);
-            assert_eq!(rig.bench.unsafe_acts(from), []);
+            assert_eq!(rig.device.script.unsafe_acts(from), []);
             rig.connect(2);
-            let told = rig.others.iter().filter(|(tag, _)| *tag == commit).count();
+            let told = rig.host.answers.iter().filter(|(tag, _)| *tag == commit).count();
             assert_eq!(told, usize::from(!leaves), "a host that has left is not told, nor the one that comes");
             is_latched_whole(rig, 2);
         });
@@ -245,13 +244,13 @@ fn a_socket_that_closes_or_a_host_that_leaves_in_the_middle_leaves_only_safe_cod
 fn a_board_that_fails_in_the_middle_is_faulted_and_the_commit_refused() {
     for (call, after) in [(Call::StageCouplings, 1), (Call::LatchFields, 1)] {
         from_both(|rig| {
-            rig.stage(2, &Codes::new(2));
-            rig.bench.fail.set(Some((call, after, BoardError::Converter)));
-            let answer = rig.ask(Command::Commit(Codes::new(2).generation(2)));
+            rig.stage(2, &Codes::scripted(2));
+            rig.device.script.fail.set(Some((call, after, BoardError::Converter)));
+            let answer = rig.ask(Command::Commit(Codes::scripted(2).generation(2)));
             assert_eq!(answer, refused(Reason::Faulted, Fault::Converter as u64));
-            assert!(rig.bench.is_safe());
+            assert!(rig.device.script.is_safe());
             assert_eq!(rig.device.state(), State::Faulted(Fault::Converter));
-            assert_eq!(rig.ask(Command::Clear), Heard::Done);
+            assert_eq!(rig.ask(Command::Clear), Answer::Done);
             is_latched_whole(rig, 2);
         });
     }
@@ -261,61 +260,61 @@ fn a_board_that_fails_in_the_middle_is_faulted_and_the_commit_refused() {
 fn another_session_in_the_middle_drops_what_was_staged_or_stages_it_again() {
     let mut rig = slow(&[1, 1], SLOW);
     half_staged(&mut rig);
-    let safe = rig.bench.safe_moments().len();
+    let safe = rig.device.script.safe_moments().len();
     rig.connect(2);
     rig.run_for(1000);
-    assert_eq!(rig.bench.safe_moments().len(), safe + 1, "the converters are not left with half of it");
-    assert_eq!(rig.bench.unsafe_acts(0), [], "it was not in force, and nobody has asked for it since");
-    assert_eq!((rig.device.state(), rig.others.len()), (State::Safe(SafeCause::Reset), 0));
+    assert_eq!(rig.device.script.safe_moments().len(), safe + 1, "the converters are not left with half of it");
+    assert_eq!(rig.device.script.unsafe_acts(0), [], "it was not in force, and nobody has asked for it since");
+    assert_eq!((rig.device.state(), rig.host.answers.len()), (State::Safe(SafeCause::Reset), 0));
     is_latched_whole(&mut rig, 2);
 
-    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
-    rig.bench.set_pace(SLOW);
+    let mut rig = ScriptedRig::planned(&[1, 1], Cost::Cosine);
+    rig.device.script.set_pace(SLOW);
     rig.shoot(1, false);
     rig.run_for(500);
-    assert!(!rig.bench.is_safe());
+    assert!(!rig.device.script.is_safe());
     rig.tell(Command::Abort);
     rig.exchange_once();
     assert!(rig.device.is_working(), "the trained fields are on their way back");
     let from = rig.log_length();
     rig.connect(2);
     rig.run_for(1000);
-    assert_eq!(rig.others, []);
+    assert_eq!(rig.host.answers, []);
     assert_eq!(rig.device.state(), State::Ready);
-    let codes = Codes::new(1);
-    assert_eq!(*rig.bench.couplings.borrow(), codes.couplings);
-    assert!(rig.bench.fields.borrow().iter().all(|fields| *fields == codes.fields), "no kick is in force");
+    let codes = Codes::scripted(1);
+    assert_eq!(*rig.device.script.couplings.borrow(), codes.couplings);
+    assert!(rig.device.script.fields.borrow().iter().all(|fields| *fields == codes.fields), "no kick is in force");
     let of = |act: &Act| matches!(act, Act::Couplings(_));
-    let latches = rig.bench.log.borrow()[from..].iter().filter(|(_, act)| of(act)).count();
+    let latches = rig.device.script.log.borrow()[from..].iter().filter(|(_, act)| of(act)).count();
     assert_eq!(latches, 1, "once, whole");
 }
 
 #[test]
 fn a_deadman_in_the_middle_of_a_read_out_runs_the_shot_again() {
-    let reads = |rig: &mut Rig| {
-        let plan = Plan { reads: 8, ..plan(Codes::new(1).generation(1), Cost::Cosine) };
-        assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+    let reads = |rig: &mut ScriptedRig| {
+        let plan = Plan { reads: 8, ..plan(Codes::scripted(1).generation(1), Cost::Cosine) };
+        assert_eq!(rig.ask(Command::Plan(plan)), Answer::Done);
     };
-    let mut undisturbed = Rig::planned(&[1], Cost::Cosine);
-    undisturbed.bench.dither.set(37);
+    let mut undisturbed = ScriptedRig::planned(&[1], Cost::Cosine);
+    undisturbed.device.script.dither.set(37);
     reads(&mut undisturbed);
     let want = undisturbed.run_shots(1..=3);
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
-    rig.bench.set_pace(SLOW);
-    rig.bench.dither.set(37);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
+    rig.device.script.set_pace(SLOW);
+    rig.device.script.dither.set(37);
     reads(&mut rig);
     for id in 1..=3 {
         rig.shoot(id, false);
     }
     rig.run_until(100_000, |rig| rig.device.is_working() && rig.device.counts().reads > 3);
-    rig.cut = true;
+    rig.set_cut(true);
     rig.poll();
     assert!(rig.device.is_working(), "in the middle of eight reads");
     rig.device.hang_up();
-    assert!(rig.bench.is_safe());
+    assert!(rig.device.script.is_safe());
     assert!(!rig.device.is_working(), "nothing is read any more");
-    rig.cut = false;
-    assert_eq!(rig.ask(Command::Arm(Codes::new(1).generation(1))), Heard::Done);
-    rig.run_until(1_000_000, |rig| rig.rows.len() == 12);
-    assert_eq!(rig.rows, want);
+    rig.set_cut(false);
+    assert_eq!(rig.ask(Command::Arm(Codes::scripted(1).generation(1))), Answer::Done);
+    rig.run_until(1_000_000, |rig| rig.host.rows.len() == 12);
+    assert_eq!(rig.host.rows, want);
 }

@@ -1,9 +1,6 @@
 //! Every reason for which a command is refused, with the number that says where; a refused command changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
-use common::*;
 use xyloop_firmware::BoardError;
 use xyloop_protocol::{
     codec::{Codec, Codecs, rice},
@@ -12,15 +9,16 @@ use xyloop_protocol::{
         Shot, Stage, State,
     },
 };
+use xyloop_testbench::{Answer, Codes, bytes_of, refused, scripted::*};
 
 const NUDGE: Segment = Segment::Nudge(Nudge { beta_q8: 256, cost: Cost::Cosine });
 
-fn ready() -> Rig {
-    Rig::planned(&[1], Cost::Cosine)
+fn ready() -> ScriptedRig {
+    ScriptedRig::planned(&[1], Cost::Cosine)
 }
 
 fn good() -> Plan {
-    plan(Codes::new(1).generation(1), Cost::Cosine)
+    plan(Codes::scripted(1).generation(1), Cost::Cosine)
 }
 
 fn with_segments(segments: &[Segment]) -> Plan {
@@ -38,18 +36,18 @@ fn shot<'a>(id: u64, inputs: &'a [u8], targets: &'a [u8]) -> Command<'a> {
 fn malformed_messages_are_answered_with_their_length() {
     let mut rig = ready();
     // Longer than the longest message announced as well: it must not block what comes behind it.
-    let Heard::Identity(limits) = rig.ask(Command::Identify) else { panic!("no identity") };
+    let Answer::Identity(limits) = rig.ask(Command::Identify) else { panic!("no identity") };
     let too_long = usize::from(limits.max_message) + 1;
     for length in [0, 1, 7, 300, too_long, 2000] {
-        rig.tell_raw(&vec![0xff; length]);
+        assert!(rig.host.try_tell_raw(&vec![0xff; length]));
         rig.exchange();
-        assert_eq!(rig.answer(0), Some(refused(Reason::Malformed, length as u64)));
+        assert_eq!(rig.host.take_answer(0), Some(refused(Reason::Malformed, length as u64)));
     }
     // A good request (Identify, tag 1) with a byte behind it.
-    rig.tell_raw(&[1, 0, 0]);
+    assert!(rig.host.try_tell_raw(&[1, 0, 0]));
     rig.exchange();
-    assert_eq!(rig.answer(0), Some(refused(Reason::Malformed, 3)));
-    assert!(matches!(rig.ask(Command::Status), Heard::Status(_)));
+    assert_eq!(rig.host.take_answer(0), Some(refused(Reason::Malformed, 3)));
+    assert!(matches!(rig.ask(Command::Status), Answer::Status(_)));
 }
 
 #[test]
@@ -75,12 +73,12 @@ fn indices_codes_and_lengths_beyond_the_device_are_out_of_range() {
     ] {
         assert_eq!(rig.ask(command), refused(Reason::OutOfRange, limit), "{command:?}");
     }
-    assert_eq!(rig.ask(stage(Block::Couplings, 0, &[0xff, 0x0f])), Heard::Done, "the largest code");
-    assert_eq!(rig.ask(stage(Block::Fields, 0, &[0xff, 0xff])), Heard::Done);
-    assert_eq!(rig.ask(stage(Block::Fields, 12, &[])), Heard::Done);
+    assert_eq!(rig.ask(stage(Block::Couplings, 0, &[0xff, 0x0f])), Answer::Done, "the largest code");
+    assert_eq!(rig.ask(stage(Block::Fields, 0, &[0xff, 0xff])), Answer::Done);
+    assert_eq!(rig.ask(stage(Block::Fields, 12, &[])), Answer::Done);
     let mut long =
         with_segments(&[Segment::Kick, Segment::Free, NUDGE, Segment::Release, NUDGE, Segment::Release, NUDGE]);
-    assert_eq!(rig.ask(Command::Plan(long)), Heard::Done, "six times 12 bytes fit");
+    assert_eq!(rig.ask(Command::Plan(long)), Answer::Done, "six times 12 bytes fit");
     long.read_out = ReadOut::Iq;
     assert_eq!(rig.ask(Command::Plan(long)), refused(Reason::OutOfRange, RESULT_BYTES as u64));
 }
@@ -91,75 +89,79 @@ fn while_shots_wait_the_device_is_busy() {
     for id in 1..=3 {
         rig.shoot(id, false);
     }
-    rig.stage(2, &Codes::new(2));
-    for command in [Command::Commit(Codes::new(2).generation(2)), Command::Plan(good())] {
+    rig.stage(2, &Codes::scripted(2));
+    for command in [Command::Commit(Codes::scripted(2).generation(2)), Command::Plan(good())] {
         assert_eq!(rig.ask(command), refused(Reason::Busy, 3), "{command:?}");
     }
-    rig.run_until(100_000, |rig| rig.rows.len() == 4);
+    rig.run_until(100_000, |rig| rig.host.rows.len() == 4);
     assert_eq!(rig.ask(Command::Plan(good())), refused(Reason::Busy, 2));
-    rig.run_until(100_000, |rig| rig.rows.len() == 12);
-    assert!(rig.rows.iter().all(|row| row.generation == 1));
-    assert_eq!(rig.ask(Command::Commit(Codes::new(2).generation(2))), Heard::Done, "unretired results do not matter");
+    rig.run_until(100_000, |rig| rig.host.rows.len() == 12);
+    assert!(rig.host.rows.iter().all(|row| row.generation == 1));
+    assert_eq!(
+        rig.ask(Command::Commit(Codes::scripted(2).generation(2))),
+        Answer::Done,
+        "unretired results do not matter"
+    );
 }
 
 #[test]
 fn a_commit_needs_what_was_staged_under_its_number() {
     let mut rig = ready();
-    let (old, new) = (Codes::new(1).generation(1), Codes::new(2).generation(2));
+    let (old, new) = (Codes::scripted(1).generation(1), Codes::scripted(2).generation(2));
     assert_eq!(rig.ask(Command::Commit(new)), refused(Reason::NotStaged, 0));
-    assert_eq!(rig.ask(Command::Commit(old)), Heard::Done, "a commit can be repeated");
-    rig.stage(2, &Codes::new(2));
+    assert_eq!(rig.ask(Command::Commit(old)), Answer::Done, "a commit can be repeated");
+    rig.stage(2, &Codes::scripted(2));
     let other = Generation { number: 3, ..new };
     assert_eq!(rig.ask(Command::Commit(other)), refused(Reason::NotStaged, 2));
     let wrong = Generation { crc: !new.crc, ..new };
     assert_eq!(rig.ask(Command::Commit(wrong)), refused(Reason::CrcMismatch, new.crc.into()));
-    assert_eq!(*rig.bench.couplings.borrow(), Codes::new(1).couplings, "nothing has changed");
+    assert_eq!(*rig.device.script.couplings.borrow(), Codes::scripted(1).couplings, "nothing has changed");
     rig.run_shots([1]);
-    assert_eq!(rig.ask(Command::Commit(new)), Heard::Done);
-    assert_eq!(*rig.bench.couplings.borrow(), Codes::new(2).couplings);
+    assert_eq!(rig.ask(Command::Commit(new)), Answer::Done);
+    assert_eq!(*rig.device.script.couplings.borrow(), Codes::scripted(2).couplings);
 }
 
 #[test]
 fn plans_and_arms_of_another_generation_are_refused() {
     let mut rig = ready();
-    let held = Codes::new(1).generation(1);
+    let held = Codes::scripted(1).generation(1);
     for other in [Generation { number: 2, ..held }, Generation { crc: held.crc ^ 1, ..held }, Generation::default()] {
         assert_eq!(rig.ask(Command::Arm(other)), refused(Reason::WrongGeneration, 1));
         assert_eq!(rig.ask(Command::Plan(Plan { generation: other, ..good() })), refused(Reason::WrongGeneration, 1));
     }
-    assert_eq!(rig.ask(Command::Arm(held)), Heard::Done, "arming what is armed is no error");
-    assert_eq!(rig.ask(Command::Plan(good())), Heard::Done);
+    assert_eq!(rig.ask(Command::Arm(held)), Answer::Done, "arming what is armed is no error");
+    assert_eq!(rig.ask(Command::Plan(good())), Answer::Done);
     assert_eq!(rig.run_shots([1]).len(), 4);
 }
 
 #[test]
 fn a_plan_does_not_outlive_its_generation() {
     let mut rig = ready();
-    let new = rig.commit(2, &Codes::new(2));
+    let new = rig.commit(2, &Codes::scripted(2));
     let tag = rig.shoot(1, false);
     rig.exchange();
-    assert_eq!(rig.answer(tag), Some(refused(Reason::NoPlan, 0)));
-    assert_eq!(rig.ask(Command::Plan(plan(new, Cost::Cosine))), Heard::Done);
+    assert_eq!(rig.host.take_answer(tag), Some(refused(Reason::NoPlan, 0)));
+    assert_eq!(rig.ask(Command::Plan(plan(new, Cost::Cosine))), Answer::Done);
     assert!(rig.run_shots([1]).iter().all(|row| row.generation == 2));
-    assert_eq!(rig.ask(Command::Commit(new)), Heard::Done);
+    assert_eq!(rig.ask(Command::Commit(new)), Answer::Done);
     assert_eq!(rig.run_shots([2]).len(), 4, "a commit that is repeated changes nothing");
 }
 
 #[test]
 fn shots_need_outputs_in_force_and_a_plan() {
-    let mut rig = Rig::connected(&[1]);
-    let refusal = |rig: &mut Rig| {
+    let mut rig = ScriptedRig::connected(&[1]);
+    let refusal = |rig: &mut ScriptedRig| {
         let tag = rig.shoot(1, false);
         rig.exchange();
-        rig.answer(tag)
+        rig.host.take_answer(tag)
     };
     assert_eq!(refusal(&mut rig), Some(refused(Reason::NotReady, 0)));
-    rig.commit(1, &Codes::new(1));
+    rig.commit(1, &Codes::scripted(1));
     assert_eq!(refusal(&mut rig), Some(refused(Reason::NoPlan, 0)));
-    assert_eq!(rig.ask(Command::Plan(good())), Heard::Done);
-    assert_eq!(rig.ask(Command::Safe), Heard::Done);
+    assert_eq!(rig.ask(Command::Plan(good())), Answer::Done);
+    assert_eq!(rig.ask(Command::Safe), Answer::Done);
     assert_eq!(refusal(&mut rig), Some(refused(Reason::NotReady, 0)));
-    assert_eq!(rig.ask(Command::Arm(Codes::new(1).generation(1))), Heard::Done);
+    assert_eq!(rig.ask(Command::Arm(Codes::scripted(1).generation(1))), Answer::Done);
     rig.connect(2);
     assert_eq!(refusal(&mut rig), Some(refused(Reason::NoPlan, 0)), "another host has another plan");
     assert_eq!(rig.device.counts().shots_begun, 0);
@@ -203,8 +205,8 @@ fn plans_that_make_no_sense_are_refused_with_the_place() {
     }
     let tag = rig.shoot(1, false);
     rig.exchange();
-    assert_eq!(rig.answer(tag), Some(refused(Reason::NoPlan, 0)), "the plan before is not in force any more");
-    assert_eq!(rig.ask(Command::Plan(good())), Heard::Done);
+    assert_eq!(rig.host.take_answer(tag), Some(refused(Reason::NoPlan, 0)), "the plan before is not in force any more");
+    assert_eq!(rig.ask(Command::Plan(good())), Answer::Done);
     assert_eq!(rig.run_shots([1]).len(), 4);
 }
 
@@ -215,22 +217,22 @@ fn shot_ids_ascend_and_slots_are_limited() {
     for id in [100, 99, 0] {
         let tag = rig.shoot(id, false);
         rig.exchange();
-        assert_eq!(rig.answer(tag), Some(refused(Reason::OldShot, 100)), "{id}");
+        assert_eq!(rig.host.take_answer(tag), Some(refused(Reason::OldShot, 100)), "{id}");
     }
     for id in 101..100 + SLOTS as u64 {
         rig.shoot(id, false);
     }
     let tag = rig.shoot(u64::MAX, false);
     rig.exchange();
-    assert_eq!(rig.answer(tag), Some(refused(Reason::Full, SLOTS as u64)));
-    rig.run_until(1_000_000, |rig| rig.rows.len() == 4 * SLOTS);
-    assert!(rig.others.is_empty(), "each of them ran once");
+    assert_eq!(rig.host.take_answer(tag), Some(refused(Reason::Full, SLOTS as u64)));
+    rig.run_until(1_000_000, |rig| rig.host.rows.len() == 4 * SLOTS);
+    assert!(rig.host.answers.is_empty(), "each of them ran once");
 }
 
 #[test]
 fn a_faulted_device_says_so() {
     let mut rig = ready();
-    rig.bench.fail.set(Some((Call::BeginShot, 0, BoardError::Plant)));
+    rig.device.script.fail.set(Some((Call::BeginShot, 0, BoardError::Plant)));
     rig.shoot(1, false);
     rig.run_until(10_000, |rig| rig.device.state() == State::Faulted(Fault::Plant));
     assert_eq!(rig.ask(Command::Collect(0)), refused(Reason::Faulted, Fault::Plant as u64));
@@ -238,14 +240,14 @@ fn a_faulted_device_says_so() {
 
 #[test]
 fn a_codec_that_is_not_offered_is_refused() {
-    let mut rig = Rig::with_codecs(&[1], SLOTS, Codecs::default());
+    let mut rig = ScriptedRig::booted(Boot { codecs: Codecs::default(), ..Boot::POWER_ON });
     rig.connect(1);
-    let generation = rig.commit(1, &Codes::new(1));
-    let Heard::Identity(limits) = rig.ask(Command::Identify) else { panic!("no identity") };
+    let generation = rig.commit(1, &Codes::scripted(1));
+    let Answer::Identity(limits) = rig.ask(Command::Identify) else { panic!("no identity") };
     assert_eq!(limits.codecs, Codecs::WORDS, "words in any case");
     let plan = |codec| Command::Plan(Plan { codec, ..plan(generation, Cost::Cosine) });
     assert_eq!(rig.ask(plan(Codec::Delta)), refused(Reason::NoCodec, 1));
-    assert_eq!(rig.ask(plan(Codec::Words)), Heard::Done);
+    assert_eq!(rig.ask(plan(Codec::Words)), Answer::Done);
     let none = CodeArray::Differences(Differences { base: generation, count: 0, coded: Bytes(&[]) });
     let stage = Stage { generation: 2, block: Block::Couplings, first: 0, codes: none };
     assert_eq!(rig.ask(Command::Stage(stage)), refused(Reason::NoCodec, 1));
@@ -254,11 +256,11 @@ fn a_codec_that_is_not_offered_is_refused() {
 /// The same piece in another session, and after a first attempt that came through in part.
 #[test]
 fn differences_that_come_twice_count_once_and_those_to_other_codes_not_at_all() {
-    let (old, new) = (Codes::new(1), Codes::new(2));
-    let mut rig = Rig::connected(&[1]);
+    let (old, new) = (Codes::scripted(1), Codes::scripted(2));
+    let mut rig = ScriptedRig::connected(&[1]);
     let base = rig.commit(1, &old);
     let mut out = [0; 64];
-    let mut piece = |rig: &mut Rig, base: Generation| {
+    let mut piece = |rig: &mut ScriptedRig, base: Generation| {
         let pairs = new.couplings.iter().zip(&old.couplings);
         let length =
             rice::encode::<16>(pairs.map(|(new, old)| rice::fold16(new.wrapping_sub(*old))), &mut out).unwrap();
@@ -266,18 +268,18 @@ fn differences_that_come_twice_count_once_and_those_to_other_codes_not_at_all() 
         let codes = CodeArray::Differences(Differences { base, count, coded: Bytes(&out[..length]) });
         rig.ask(Command::Stage(Stage { generation: 2, block: Block::Couplings, first: 0, codes }))
     };
-    assert_eq!(piece(&mut rig, base), Heard::Done);
+    assert_eq!(piece(&mut rig, base), Answer::Done);
     rig.connect(2);
     for _ in 0..2 {
-        assert_eq!(piece(&mut rig, base), Heard::Done);
+        assert_eq!(piece(&mut rig, base), Answer::Done);
     }
     assert_eq!(piece(&mut rig, Generation { number: 7, ..base }), refused(Reason::WrongGeneration, 1));
     let other = Generation { crc: !base.crc, ..base };
     assert_eq!(piece(&mut rig, other), refused(Reason::CrcMismatch, base.crc.into()));
     let bytes = bytes_of(&new.fields);
     let fields = Stage { generation: 2, block: Block::Fields, first: 0, codes: CodeArray::Words(Bytes(&bytes)) };
-    assert_eq!(rig.ask(Command::Stage(fields)), Heard::Done);
-    assert_eq!(rig.ask(Command::Commit(new.generation(2))), Heard::Done, "the whole set's CRC");
-    assert_eq!(*rig.bench.couplings.borrow(), new.couplings);
+    assert_eq!(rig.ask(Command::Stage(fields)), Answer::Done);
+    assert_eq!(rig.ask(Command::Commit(new.generation(2))), Answer::Done, "the whole set's CRC");
+    assert_eq!(*rig.device.script.couplings.borrow(), new.couplings);
     assert_eq!(piece(&mut rig, base), refused(Reason::WrongGeneration, 2), "what they were to is no more");
 }

@@ -1,24 +1,22 @@
 //! Results: in the order of the shots, the same on any number of replicas, kept until retired; and the read-outs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
 use std::f64::consts::TAU;
 
-use common::*;
 use xyloop_protocol::{
     codec::Codec,
     message::{Command, Cost, Plan, ReadOut, Reason, SafeCause, Segment, State},
     origin::Origin,
     units::Flags,
 };
+use xyloop_testbench::{Answer, Codes, Row, refused, scripted::*};
 
 const LOG: Cost = Cost::Log { bound_q14: 1638 };
 
-fn replan(rig: &mut Rig, change: impl FnOnce(&mut Plan)) {
-    let mut plan = plan(Codes::new(1).generation(1), LOG);
+fn replan(rig: &mut ScriptedRig, change: impl FnOnce(&mut Plan)) {
+    let mut plan = plan(Codes::scripted(1).generation(1), LOG);
     change(&mut plan);
-    assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+    assert_eq!(rig.ask(Command::Plan(plan)), Answer::Done);
 }
 
 fn keys(rows: &[Row]) -> Vec<(u64, u8)> {
@@ -31,22 +29,22 @@ fn in_order(ids: impl Iterator<Item = u64>) -> Vec<(u64, u8)> {
 
 #[test]
 fn results_are_in_order_and_the_same_on_any_number_of_replicas() {
-    let want = Rig::planned(&[1], LOG).run_shots(1..=12);
+    let want = ScriptedRig::planned(&[1], LOG).run_shots(1..=12);
     assert_eq!(keys(&want), in_order(1..=12));
     assert!(want.iter().all(|row| row.generation == 1));
     for slowness in [&[9, 1][..], &[7, 1, 3], &[1; 8], &[8, 7, 6, 5, 4, 3, 2, 1]] {
-        let mut rig = Rig::planned(slowness, LOG);
+        let mut rig = ScriptedRig::planned(slowness, LOG);
         assert_eq!(rig.run_shots(1..=12), want, "{slowness:?}");
         let counts = rig.device.counts();
         assert_eq!((counts.shots_begun, counts.shots_finished, counts.equilibria), (12, 12, 48));
-        assert_eq!(rig.bench.count(|act| matches!(act, Act::Begin { .. })), 12);
+        assert_eq!(rig.device.script.count(|act| matches!(act, Act::Begin { .. })), 12);
     }
 }
 
 #[test]
 fn a_result_does_not_depend_on_how_the_batch_was_cut() {
-    let want = Rig::planned(&[1, 2], LOG).run_shots(1..=10);
-    let mut rig = Rig::planned(&[2, 1], LOG);
+    let want = ScriptedRig::planned(&[1, 2], LOG).run_shots(1..=10);
+    let mut rig = ScriptedRig::planned(&[2, 1], LOG);
     let mut have = rig.run_shots([1, 2, 3]);
     rig.tell(Command::Retire(3));
     have.extend(rig.run_shots([4]));
@@ -57,9 +55,9 @@ fn a_result_does_not_depend_on_how_the_batch_was_cut() {
 
 #[test]
 fn the_inputs_of_a_shot_reach_its_replica() {
-    let mut rig = Rig::planned(&[1, 5], LOG);
+    let mut rig = ScriptedRig::planned(&[1, 5], LOG);
     let rows = rig.run_shots(1..=6);
-    for (_, act) in rig.bench.log.borrow().iter() {
+    for (_, act) in rig.device.script.log.borrow().iter() {
         if let Act::Begin { shot, inputs, .. } = act {
             assert_eq!(*inputs, inputs_of(*shot));
         }
@@ -73,7 +71,7 @@ fn the_inputs_of_a_shot_reach_its_replica() {
 #[test]
 fn a_replica_takes_the_next_shot_in_the_poll_in_which_it_finished_one() {
     // The slow one holds back the results of the other, so that no traffic on the line gives it an extra poll.
-    let mut rig = Rig::planned(&[20, 1], LOG);
+    let mut rig = ScriptedRig::planned(&[20, 1], LOG);
     for id in 1..=10 {
         rig.shoot(id, false);
     }
@@ -85,156 +83,156 @@ fn a_replica_takes_the_next_shot_in_the_poll_in_which_it_finished_one() {
 
 #[test]
 fn more_shots_than_slots_wait_for_a_retire() {
-    let mut rig = Rig::planned(&[1, 1], LOG);
+    let mut rig = ScriptedRig::planned(&[1, 1], LOG);
     for id in 1..=SLOTS as u64 {
         rig.shoot(id, false);
     }
     let full = refused(Reason::Full, SLOTS as u64);
     let tag = rig.shoot(13, false);
     rig.exchange();
-    assert_eq!(rig.answer(tag), Some(full.clone()));
-    rig.run_until(1_000_000, |rig| rig.rows.len() == 4 * SLOTS);
+    assert_eq!(rig.host.take_answer(tag), Some(full.clone()));
+    rig.run_until(1_000_000, |rig| rig.host.rows.len() == 4 * SLOTS);
     let tag = rig.shoot(13, false);
     rig.exchange();
-    assert_eq!(rig.answer(tag), Some(full), "finished is not retired");
+    assert_eq!(rig.host.take_answer(tag), Some(full), "finished is not retired");
     rig.tell(Command::Retire(2));
     rig.shoot(13, false);
     rig.shoot(14, false);
     let tag = rig.shoot(15, false);
-    rig.run_until(1_000_000, |rig| rig.rows.len() == 4 * (SLOTS + 2));
-    assert_eq!(rig.answer(tag), Some(refused(Reason::Full, SLOTS as u64)), "two were retired");
+    rig.run_until(1_000_000, |rig| rig.host.rows.len() == 4 * (SLOTS + 2));
+    assert_eq!(rig.host.take_answer(tag), Some(refused(Reason::Full, SLOTS as u64)), "two were retired");
     // A long stream, retired as it arrives.
     rig.tell(Command::Retire(14));
     let mut next = 15;
-    while rig.rows.len() < 4 * 60 {
-        let finished = rig.rows.len() as u64 / 4;
+    while rig.host.rows.len() < 4 * 60 {
+        let finished = rig.host.rows.len() as u64 / 4;
         rig.tell(Command::Retire(finished));
         while next <= 60 && next <= finished + SLOTS as u64 {
             rig.shoot(next, false);
             next += 1;
         }
-        rig.run_until(1_000_000, |rig| rig.rows.len() as u64 / 4 > finished);
+        rig.run_until(1_000_000, |rig| rig.host.rows.len() as u64 / 4 > finished);
     }
-    assert_eq!(keys(&rig.rows), in_order(1..=60));
-    assert!(rig.others.is_empty(), "{:?}", rig.others);
-    assert_eq!(rig.rows, {
-        let mut calm = Rig::planned(&[1], LOG);
+    assert_eq!(keys(&rig.host.rows), in_order(1..=60));
+    assert!(rig.host.answers.is_empty(), "{:?}", rig.host.answers);
+    assert_eq!(rig.host.rows, {
+        let mut calm = ScriptedRig::planned(&[1], LOG);
         for id in 1..=60 {
             calm.run_shots([id]);
             calm.tell(Command::Retire(id));
         }
-        calm.rows
+        calm.host.rows
     });
 }
 
 #[test]
 fn results_are_offered_to_every_new_session_until_they_are_retired() {
-    let mut rig = Rig::planned(&[1, 2], LOG);
+    let mut rig = ScriptedRig::planned(&[1, 2], LOG);
     let rows = rig.run_shots(1..=5);
     rig.tell(Command::Retire(2));
     rig.exchange();
     for session in 2..4 {
-        rig.rows.clear();
+        rig.host.rows.clear();
         rig.connect(session);
         rig.run_for(100_000);
-        assert_eq!(rig.rows, rows[8..]);
+        assert_eq!(rig.host.rows, rows[8..]);
     }
     rig.tell(Command::Retire(5));
     rig.exchange();
-    rig.rows.clear();
+    rig.host.rows.clear();
     rig.connect(9);
     rig.run_for(100_000);
-    assert_eq!(rig.rows, []);
+    assert_eq!(rig.host.rows, []);
 }
 
 /// A host that draws the number of a session that was.
 #[test]
 fn a_session_with_the_number_of_the_last_one_is_another_one() {
-    let mut rig = Rig::planned(&[1, 2], LOG);
+    let mut rig = ScriptedRig::planned(&[1, 2], LOG);
     let rows = rig.run_shots(1..=3);
-    rig.rows.clear();
+    rig.host.rows.clear();
     rig.connect(1);
     rig.run_for(100_000);
-    assert_eq!(rig.rows, rows, "what was not retired is offered again");
+    assert_eq!(rig.host.rows, rows, "what was not retired is offered again");
     rig.shoot(4, false);
     rig.exchange();
-    assert!(rig.others.iter().any(|(_, heard)| *heard == refused(Reason::NoPlan, 0)), "{:?}", rig.others);
+    assert!(rig.host.answers.iter().any(|(_, heard)| *heard == refused(Reason::NoPlan, 0)), "{:?}", rig.host.answers);
 }
 
 #[test]
 fn the_last_words_of_a_host_that_leaves_at_once_count() {
-    let mut rig = Rig::planned(&[1], LOG);
+    let mut rig = ScriptedRig::planned(&[1], LOG);
     rig.run_shots(1..=3);
     rig.say_and_leave(&[Command::Retire(2), Command::Safe]);
     assert_eq!(rig.device.state(), State::Safe(SafeCause::Asked));
-    assert!(rig.bench.is_safe());
+    assert!(rig.device.script.is_safe());
     // But nothing that would drive an output, or run.
     rig.connect(2);
     let from = rig.log_length();
-    let generation = Codes::new(1).generation(1);
+    let generation = Codes::scripted(1).generation(1);
     rig.say_and_leave(&[Command::Arm(generation), Command::Plan(plan(generation, LOG)), Command::Commit(generation)]);
     rig.run_for(100_000);
-    assert_eq!((rig.bench.unsafe_acts(from), rig.device.state()), (vec![], State::Safe(SafeCause::Asked)));
-    rig.rows.clear();
+    assert_eq!((rig.device.script.unsafe_acts(from), rig.device.state()), (vec![], State::Safe(SafeCause::Asked)));
+    rig.host.rows.clear();
     rig.connect(3);
     rig.run_for(100_000);
-    assert!(!rig.rows.is_empty() && rig.rows.iter().all(|row| row.shot == 3), "{:?}", rig.rows);
+    assert!(!rig.host.rows.is_empty() && rig.host.rows.iter().all(|row| row.shot == 3), "{:?}", rig.host.rows);
 }
 
 /// Ten shots on replicas of very different speed, stopped when later shots are finished and the first is not.
-fn interrupted() -> Rig {
-    let mut rig = Rig::planned(&[40, 1, 1], LOG);
+fn interrupted() -> ScriptedRig {
+    let mut rig = ScriptedRig::planned(&[40, 1, 1], LOG);
     for id in 1..=10 {
         rig.shoot(id, false);
     }
     rig.run_until(10_000_000, |rig| rig.device.counts().shots_finished >= 5);
-    assert_eq!(rig.rows, [], "the first shot holds back the others");
+    assert_eq!(rig.host.rows, [], "the first shot holds back the others");
     rig
 }
 
 #[test]
 fn a_new_session_in_the_middle_of_a_batch_can_ask_for_everything_it_did_not_get() {
-    let want = Rig::planned(&[1], LOG).run_shots(1..=10);
+    let want = ScriptedRig::planned(&[1], LOG).run_shots(1..=10);
     let mut rig = interrupted();
     rig.connect(2);
     rig.run_for(100_000);
     assert_eq!(rig.device.state(), State::Ready, "the old host's shots do not run on");
     replan(&mut rig, |_| {});
     assert_eq!(rig.run_shots(1..=10), want);
-    assert_eq!(rig.rows, want, "and nothing else came");
+    assert_eq!(rig.host.rows, want, "and nothing else came");
 }
 
 #[test]
 fn abort_drops_what_is_not_finished_and_leaves_the_trained_fields() {
-    let want = Rig::planned(&[1], LOG).run_shots(1..=10);
+    let want = ScriptedRig::planned(&[1], LOG).run_shots(1..=10);
     let mut rig = interrupted();
-    assert_eq!(rig.ask(Command::Abort), Heard::Done);
+    assert_eq!(rig.ask(Command::Abort), Answer::Done);
     assert_eq!(rig.device.state(), State::Ready);
-    assert!(rig.bench.fields.borrow().iter().all(|fields| *fields == Codes::new(1).fields));
-    assert_eq!(*rig.bench.couplings.borrow(), Codes::new(1).couplings);
+    assert!(rig.device.script.fields.borrow().iter().all(|fields| *fields == Codes::scripted(1).fields));
+    assert_eq!(*rig.device.script.couplings.borrow(), Codes::scripted(1).couplings);
     rig.run_for(1_000_000);
-    assert_eq!(rig.rows, []);
+    assert_eq!(rig.host.rows, []);
     replan(&mut rig, |_| {});
     assert_eq!(rig.run_shots(1..=10), want, "under the same ids");
 }
 
 #[test]
 fn shots_that_a_deadman_overtook_out_of_order_run_again_in_order() {
-    let want = Rig::planned(&[1], LOG).run_shots(1..=10);
+    let want = ScriptedRig::planned(&[1], LOG).run_shots(1..=10);
     let mut rig = interrupted();
     let begun = rig.device.counts().shots_finished;
     rig.device.hang_up();
     assert_eq!(rig.device.state(), State::Safe(SafeCause::Deadman));
-    assert_eq!(rig.ask(Command::Arm(Codes::new(1).generation(1))), Heard::Done);
-    rig.run_until(10_000_000, |rig| rig.rows.len() == 40);
-    assert_eq!(rig.rows, want);
+    assert_eq!(rig.ask(Command::Arm(Codes::scripted(1).generation(1))), Answer::Done);
+    rig.run_until(10_000_000, |rig| rig.host.rows.len() == 40);
+    assert_eq!(rig.host.rows, want);
     assert!(begun >= 5 && rig.device.counts().shots_finished == 10, "what was finished does not run again");
 }
 
 #[test]
 fn read_outs_are_parts_of_the_same_equilibria() {
-    let mut rig = Rig::planned(&[1, 2], LOG);
-    rig.bench.dither.set(40);
+    let mut rig = ScriptedRig::planned(&[1, 2], LOG);
+    rig.device.script.dither.set(40);
     let mut with = |read_out, reads| {
         replan(&mut rig, |plan| (plan.read_out, plan.reads) = (read_out, reads));
         let rows = rig.run_shots(1..=3);
@@ -263,15 +261,15 @@ fn read_outs_are_parts_of_the_same_equilibria() {
     }
 }
 
-fn collect(rig: &mut Rig) -> (u32, u32, Vec<i32>) {
+fn collect(rig: &mut ScriptedRig) -> (u32, u32, Vec<i32>) {
     let total = (COUPLINGS.len() + 2 * SITES) as u32;
-    let Heard::Contrast { shots, left_out, saturated, first, sums } = rig.ask(Command::Collect(0)) else {
+    let Answer::Contrast { shots, left_out, saturated, first, sums } = rig.ask(Command::Collect(0)) else {
         panic!("no sums")
     };
     assert_eq!((first, saturated, sums.len() as u32), (0, false, total));
     // Any part of them can be asked for.
     for from in [1, COUPLINGS.len() as u32, total - 1, total, u32::MAX] {
-        let Heard::Contrast { sums: part, first, .. } = rig.ask(Command::Collect(from)) else { panic!("no sums") };
+        let Answer::Contrast { sums: part, first, .. } = rig.ask(Command::Collect(from)) else { panic!("no sums") };
         assert_eq!(first, from);
         assert_eq!(part, sums.get(from as usize..).unwrap_or_default());
     }
@@ -311,20 +309,20 @@ fn add(sums: &mut [f64], weight: f64, phases: &[u16]) {
 #[test]
 fn contrast_sums_are_those_of_the_phases_read_in_the_same_shots() {
     for (keep, signs) in [(5, [0, 1, 0, -1]), (3, [0, 1, 0, 0])] {
-        let mut rig = Rig::planned(&[3, 1, 2], LOG);
+        let mut rig = ScriptedRig::planned(&[3, 1, 2], LOG);
         let mut run = |read_out| {
             replan(&mut rig, |plan| {
                 plan.read_out = read_out;
                 plan.segments[keep..].fill(Segment::End);
             });
-            let before = rig.rows.len();
+            let before = rig.host.rows.len();
             for id in 1..=12 {
                 rig.shoot(id, id % 3 == 0);
             }
-            rig.run_until(10_000_000, |rig| rig.rows.len() == before + 12 * (keep - 1));
+            rig.run_until(10_000_000, |rig| rig.host.rows.len() == before + 12 * (keep - 1));
             let sums = (read_out == ReadOut::Contrast).then(|| collect(&mut rig));
             rig.tell(Command::Retire(12));
-            (rig.rows[before..].to_vec(), sums)
+            (rig.host.rows[before..].to_vec(), sums)
         };
         let (full, _) = run(ReadOut::Phases);
         let (short, sums) = run(ReadOut::Contrast);
@@ -346,16 +344,16 @@ fn contrast_sums_are_those_of_the_phases_read_in_the_same_shots() {
 #[test]
 fn rows_and_sums_are_the_same_in_either_codec() {
     for read_out in [ReadOut::Phases, ReadOut::Outputs, ReadOut::Iq, ReadOut::Contrast] {
-        let mut rig = Rig::planned(&[2, 1], LOG);
-        rig.bench.dither.set(40);
+        let mut rig = ScriptedRig::planned(&[2, 1], LOG);
+        rig.device.script.dither.set(40);
         let [words, delta] = [Codec::Words, Codec::Delta].map(|codec| {
             replan(&mut rig, |plan| (plan.read_out, plan.codec) = (read_out, codec));
             let rows = rig.run_shots(1..=6);
             // A new session gets them in the codec they were asked for in.
-            rig.rows.clear();
+            rig.host.rows.clear();
             rig.connect(7 + codec as u32);
             rig.run_for(100_000);
-            assert_eq!(rig.rows, rows);
+            assert_eq!(rig.host.rows, rows);
             let sums = (read_out == ReadOut::Contrast).then(|| collect(&mut rig));
             rig.tell(Command::Retire(6));
             // Under another plan, and so of another origin.
@@ -368,8 +366,8 @@ fn rows_and_sums_are_the_same_in_either_codec() {
 
 #[test]
 fn shots_with_a_flag_of_the_plan_are_left_out_of_the_sums_and_counted() {
-    let mut rig = Rig::planned(&[1, 2], LOG);
-    rig.bench.hysteresis.set(|id| id % 4 == 0);
+    let mut rig = ScriptedRig::planned(&[1, 2], LOG);
+    rig.device.script.hysteresis.set(|id| id % 4 == 0);
     let full = rig.run_shots(1..=10);
     rig.tell(Command::Retire(10));
     for (leave_out, left) in [(Flags::BASIN_CHANGED, 2), (Flags::UNSETTLED, 0)] {
@@ -391,7 +389,7 @@ fn shots_with_a_flag_of_the_plan_are_left_out_of_the_sums_and_counted() {
 #[test]
 fn contrast_sums_do_not_count_a_shot_twice_that_was_cut_and_run_again() {
     let with_contrast = |cut: bool| {
-        let mut rig = Rig::planned(&[1, 5], LOG);
+        let mut rig = ScriptedRig::planned(&[1, 5], LOG);
         replan(&mut rig, |plan| plan.read_out = ReadOut::Contrast);
         for id in 1..=8 {
             rig.shoot(id, false);
@@ -400,9 +398,9 @@ fn contrast_sums_do_not_count_a_shot_twice_that_was_cut_and_run_again() {
             rig.run_until(1_000_000, |rig| rig.device.counts().shots_finished == 3);
             rig.device.hang_up();
             rig.run_for(10_000);
-            assert_eq!(rig.ask(Command::Arm(Codes::new(1).generation(1))), Heard::Done);
+            assert_eq!(rig.ask(Command::Arm(Codes::scripted(1).generation(1))), Answer::Done);
         }
-        rig.run_until(1_000_000, |rig| rig.rows.len() == 32);
+        rig.run_until(1_000_000, |rig| rig.host.rows.len() == 32);
         collect(&mut rig)
     };
     assert_eq!(with_contrast(true), with_contrast(false));

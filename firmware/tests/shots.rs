@@ -1,15 +1,13 @@
 //! The shot: what is latched in which order, when a state counts as settled, and which flags an equilibrium carries.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
 use std::f64::consts::TAU;
 
-use common::*;
 use xyloop_protocol::{
     message::{Command, Cost, Nudge, Plan, Segment},
     units::{DacCode, Flags},
 };
+use xyloop_testbench::{Answer, Codes, Row, scripted::*};
 
 const LOG: Cost = Cost::Log { bound_q14: 1638 };
 
@@ -27,23 +25,23 @@ fn added(latched: &[u16], trained: &[u16]) -> Vec<i32> {
 }
 
 /// Fields latched on replica 0 in one shot, one vector per segment.
-fn fields_of_shot(rig: &mut Rig, id: u64, flip: bool) -> Vec<Vec<u16>> {
-    let (from, rows) = (rig.log_length(), rig.rows.len());
+fn fields_of_shot(rig: &mut ScriptedRig, id: u64, flip: bool) -> Vec<Vec<u16>> {
+    let (from, rows) = (rig.log_length(), rig.host.rows.len());
     rig.shoot(id, flip);
-    rig.run_until(1_000_000, |rig| rig.rows.len() == rows + 4);
-    rig.bench.latched(0, from)
+    rig.run_until(1_000_000, |rig| rig.host.rows.len() == rows + 4);
+    rig.device.script.latched(0, from)
 }
 
-fn replan(rig: &mut Rig, change: impl FnOnce(&mut Plan)) {
-    let mut plan = plan(Codes::new(1).generation(1), Cost::Cosine);
+fn replan(rig: &mut ScriptedRig, change: impl FnOnce(&mut Plan)) {
+    let mut plan = plan(Codes::scripted(1).generation(1), Cost::Cosine);
     change(&mut plan);
-    assert_eq!(rig.ask(Command::Plan(plan)), Heard::Done);
+    assert_eq!(rig.ask(Command::Plan(plan)), Answer::Done);
 }
 
 #[test]
 fn a_shot_latches_kick_trained_nudged_trained_the_opposite_nudge_and_trained() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
-    let trained = Codes::new(1).fields;
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
+    let trained = Codes::scripted(1).fields;
     let latched = fields_of_shot(&mut rig, 5, false);
     let [kick, free, plus, release, minus, after] = latched.as_slice() else { panic!("{} segments", latched.len()) };
     for pair in kick.as_chunks::<2>().0 {
@@ -68,12 +66,12 @@ fn a_shot_latches_kick_trained_nudged_trained_the_opposite_nudge_and_trained() {
 
 #[test]
 fn kicks_differ_from_shot_to_shot_and_not_from_run_to_run() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
-    let kick_of = |rig: &mut Rig, id| fields_of_shot(rig, id, false)[0].clone();
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
+    let kick_of = |rig: &mut ScriptedRig, id| fields_of_shot(rig, id, false)[0].clone();
     let (first, second) = (kick_of(&mut rig, 1), kick_of(&mut rig, 2));
     assert_ne!(first, second);
     assert_ne!(first, kick_of(&mut rig, 1 + (1 << 32)), "all of an id counts");
-    let mut again = Rig::planned(&[1, 1], LOG);
+    let mut again = ScriptedRig::planned(&[1, 1], LOG);
     assert_eq!(kick_of(&mut again, 1), first);
     replan(&mut rig, |plan| plan.kick.seed ^= 1 << 63);
     rig.tell(Command::Retire(u64::MAX));
@@ -83,8 +81,8 @@ fn kicks_differ_from_shot_to_shot_and_not_from_run_to_run() {
 #[test]
 fn flip_takes_the_other_sign_first() {
     for cost in [Cost::Cosine, LOG] {
-        let straight = fields_of_shot(&mut Rig::planned(&[1], cost), 8, false);
-        let mut flipped = fields_of_shot(&mut Rig::planned(&[1], cost), 8, true);
+        let straight = fields_of_shot(&mut ScriptedRig::planned(&[1], cost), 8, false);
+        let mut flipped = fields_of_shot(&mut ScriptedRig::planned(&[1], cost), 8, true);
         assert_ne!(straight[2], straight[4]);
         flipped.swap(2, 4);
         assert_eq!(straight, flipped);
@@ -94,12 +92,12 @@ fn flip_takes_the_other_sign_first() {
 #[test]
 fn the_log_nudge_is_frozen_at_this_shots_free_phase() {
     // Two replicas run shots with different inputs side by side, so that a mixed-up free state would show.
-    let mut rig = Rig::planned(&[1, 1], LOG);
-    let trained = Codes::new(1).fields;
+    let mut rig = ScriptedRig::planned(&[1, 1], LOG);
+    let trained = Codes::scripted(1).fields;
     let from = rig.log_length();
     let rows = rig.run_shots([3, 4]);
     for (replica, id) in [(0, 3), (1, 4)] {
-        let latched = rig.bench.latched(replica, from);
+        let latched = rig.device.script.latched(replica, from);
         let (plus, minus) = (added(&latched[2], &trained), added(&latched[4], &trained));
         let free = rows.iter().find(|row| row.shot == id && row.segment == 1).unwrap();
         for (output, site) in OUTPUTS.map(usize::from).into_iter().enumerate() {
@@ -117,7 +115,7 @@ fn the_log_nudge_is_frozen_at_this_shots_free_phase() {
 
 #[test]
 fn a_bounded_log_nudge_is_flagged_on_its_row_alone() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
     // 1 + cos Δ < 2 whatever Δ is.
     let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Log { bound_q14: 32768 } });
     replan(&mut rig, |plan| (plan.segments[2], plan.segments[4]) = (nudge(256), nudge(-256)));
@@ -128,34 +126,34 @@ fn a_bounded_log_nudge_is_flagged_on_its_row_alone() {
 
 #[test]
 fn a_nudge_beyond_the_dac_is_clipped_and_flagged() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
     let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Cosine });
     replan(&mut rig, |plan| (plan.segments[2], plan.segments[4]) = (nudge(40_000 * 256), nudge(-256)));
     let from = rig.log_length();
     let flags: Vec<Flags> = rig.run_shots([1]).iter().map(|row| row.flags).collect();
     let (clear, clipped) = (Flags::default(), Flags::ACTUATOR_CLIPPED);
     assert_eq!(flags, [clear, clipped, clear, clear]);
-    let latched = rig.bench.latched(0, from);
+    let latched = rig.device.script.latched(0, from);
     assert!(latched[2].iter().any(|code| [0, u16::MAX].contains(code)), "at the rail, not wrapped around");
 }
 
 #[test]
 fn a_still_state_settles_after_the_minimum_and_one_window() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
     replan(&mut rig, |plan| (plan.settle.reads_per_window, plan.reads) = (3, 5));
     for row in rig.run_shots([1, 2]) {
         assert_eq!((row.settle_us, row.residual_turn, row.flags), (1200, 0, Flags::default()));
     }
     assert_eq!(rig.device.counts().reads, 2 * 4 * (3 + 3 + 5));
-    assert_eq!(rig.bench.count(|act| matches!(act, Act::Read { .. })), 2 * 4 * (3 + 3 + 5));
+    assert_eq!(rig.device.script.count(|act| matches!(act, Act::Read { .. })), 2 * 4 * (3 + 3 + 5));
 }
 
 #[test]
 fn every_read_of_a_segment_has_a_name_of_its_own() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
     replan(&mut rig, |plan| (plan.settle.reads_per_window, plan.reads) = (3, 5));
     rig.run_shots([1, 2]);
-    let log = rig.bench.log.borrow();
+    let log = rig.device.script.log.borrow();
     let mut keys: Vec<_> = Vec::new();
     for (_, act) in log.iter() {
         if let Act::Read { key, .. } = act {
@@ -170,15 +168,15 @@ fn every_read_of_a_segment_has_a_name_of_its_own() {
 
 #[test]
 fn a_state_is_unsettled_as_long_as_one_site_of_many_moves() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
     // 0.06 rad a window until 2.5 ms: the first two windows without motion are 2.6 and 2.8 ms.
-    rig.bench.drift.set(Some((3, 3e-4, 2500)));
+    rig.device.script.drift.set(Some((3, 3e-4, 2500)));
     for row in rig.run_shots([1]) {
         assert_eq!((row.settle_us, row.residual_turn, row.flags), (2800, 0, Flags::default()));
     }
     // Just below and just at the tolerance of 4 steps a window.
     for (moved, settle_us, flags) in [(3.0, 1200, Flags::default()), (4.0, 8000, Flags::UNSETTLED)] {
-        rig.bench.drift.set(Some((3, moved / 200.0 / 65536.0 * TAU, u32::MAX)));
+        rig.device.script.drift.set(Some((3, moved / 200.0 / 65536.0 * TAU, u32::MAX)));
         let row = rig.run_shots([2 + moved as u64])[0].clone();
         assert_eq!((row.settle_us, row.residual_turn, row.flags), (settle_us, moved as u16, flags));
     }
@@ -186,8 +184,8 @@ fn a_state_is_unsettled_as_long_as_one_site_of_many_moves() {
 
 #[test]
 fn at_the_time_out_a_state_is_read_flagged_and_the_shot_goes_on() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
-    rig.bench.drift.set(Some((1, 3e-4, u32::MAX)));
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
+    rig.device.script.drift.set(Some((1, 3e-4, u32::MAX)));
     replan(&mut rig, |plan| plan.settle.timeout_us = 2399);
     for row in rig.run_shots([1]) {
         // Windows at 1000, 1200, … 2200; 2400 would be too late.
@@ -202,8 +200,8 @@ fn at_the_time_out_a_state_is_read_flagged_and_the_shot_goes_on() {
 
 #[test]
 fn a_release_away_from_the_free_state_marks_that_and_later_rows() {
-    let mut rig = Rig::planned(&[1, 1], Cost::Cosine);
-    rig.bench.hysteresis.set(|id| id == 2);
+    let mut rig = ScriptedRig::planned(&[1, 1], Cost::Cosine);
+    rig.device.script.hysteresis.set(|id| id == 2);
     let flags = |rows: &[Row]| rows.iter().map(|row| row.flags).collect::<Vec<_>>();
     let (clear, changed) = (Flags::default(), Flags::BASIN_CHANGED);
     let rows = rig.run_shots(1..=3);
@@ -222,24 +220,24 @@ fn a_release_away_from_the_free_state_marks_that_and_later_rows() {
 
 #[test]
 fn codes_at_the_rail_and_weak_sites_are_flagged() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
-    rig.bench.amplitude.set(1.3);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
+    rig.device.script.amplitude.set(1.3);
     assert!(rig.run_shots([1]).iter().all(|row| row.flags == Flags::CLIPPED));
-    rig.bench.amplitude.set(0.1);
+    rig.device.script.amplitude.set(0.1);
     assert!(rig.run_shots([2]).iter().all(|row| row.flags == Flags::WEAK));
-    rig.bench.amplitude.set(0.9);
+    rig.device.script.amplitude.set(0.9);
     assert!(rig.run_shots([3]).iter().all(|row| row.flags == Flags::default()));
 }
 
 #[test]
 fn a_plan_may_be_shorter() {
-    let mut rig = Rig::planned(&[1], Cost::Cosine);
+    let mut rig = ScriptedRig::planned(&[1], Cost::Cosine);
     replan(&mut rig, |plan| plan.segments[2..].fill(Segment::End));
     for id in 1..=3 {
         rig.shoot(id, false);
     }
     rig.run_until(1_000_000, |rig| rig.device.counts().shots_finished == 3);
-    let rows: Vec<(u64, u8)> = rig.rows.iter().map(|row| (row.shot, row.segment)).collect();
+    let rows: Vec<(u64, u8)> = rig.host.rows.iter().map(|row| (row.shot, row.segment)).collect();
     assert_eq!(rows, [(1, 1), (2, 1), (3, 1)]);
     assert_eq!(rig.device.counts().equilibria, 3);
 }

@@ -11,10 +11,11 @@ use xyloop_protocol::{
     link::{self, Config, GREETING_MAX, Link, State},
     message::{self, Event, Report, Request},
 };
+use xyloop_testbench::{LinkMemory, LinkSizes};
 
 use crate::{
     script::Script,
-    wire::{LinkMemory, framed, plain_header},
+    wire::{framed, plain_header},
 };
 
 const SESSION: u32 = 7;
@@ -22,6 +23,7 @@ const HOST_START: u32 = 1000;
 const DEVICE_START: u32 = 2000;
 /// Longer ones are oversized to the links here.
 const MOST_PAYLOAD: usize = 256;
+const SIZES: LinkSizes = LinkSizes::new(MOST_PAYLOAD, 256, 256);
 
 /// Runs the target.
 pub fn run(data: &[u8]) {
@@ -49,7 +51,7 @@ fn header(bytes: &[u8]) {
     // The same through a whole frame, to either end, in no session at all.
     let frame = framed(&header, payload);
     for role in [Role::Host, Role::Device] {
-        let mut memory = LinkMemory::new(MOST_PAYLOAD, 256, 256);
+        let mut memory = LinkMemory::new(SIZES);
         let mut link = Link::new(role, memory.storage(), Config::device());
         link.receive(1, &frame);
         assert_eq!(link.session(), None);
@@ -142,7 +144,7 @@ fn greeting(bytes: &[u8]) {
 
 /// The payload of an Open, to a device.
 fn open(payload: &[u8]) {
-    let mut memory = LinkMemory::new(MOST_PAYLOAD, 256, 256);
+    let mut memory = LinkMemory::new(SIZES);
     let config = Config { start_offset: Some(DEVICE_START), ..Config::device() };
     let mut device = Link::new(Role::Device, memory.storage(), config);
     let from_host = Header { seq: HOST_START, credit: 100, ..plain_header(Role::Host, SESSION) };
@@ -155,7 +157,7 @@ fn open(payload: &[u8]) {
 
 /// The payload of an Accept, to a host that asked for the session.
 fn accept(payload: &[u8]) {
-    let mut memory = LinkMemory::new(MOST_PAYLOAD, 256, 256);
+    let mut memory = LinkMemory::new(SIZES);
     let config = Config { start_offset: Some(HOST_START), ..Config::host() };
     let mut host = Link::new(Role::Host, memory.storage(), config);
     host.connect(SESSION, b"fuzz", 1).expect("a short greeting");

@@ -1,45 +1,12 @@
-//! The wire as the targets see it: memory for links, a second implementation of the framing to check the first one
-//! against, and forged frames.
-//!
-//! What a link needs to be built is named here and nowhere else.
+//! The wire as the targets see it: a second implementation of the framing to check the first one against, and forged
+//! frames.
 
 use xyloop_protocol::{
     crc::crc32c,
-    frame::{self, HEADER_LEN, Header, Kind, Role, WIRE_VERSION},
-    link,
+    frame::{HEADER_LEN, Header, Kind, Role, WIRE_VERSION},
 };
 
 use crate::script::Script;
-
-/// Owns what [`link::Storage`] borrows.
-#[derive(Debug)]
-pub struct LinkMemory {
-    frame: Vec<u8>,
-    receive: Vec<u8>,
-    send: Vec<u8>,
-    flight: Vec<link::InFlight>,
-}
-
-impl LinkMemory {
-    /// For frames of `payload` bytes and streams of `receive` and `send` bytes.
-    pub fn new(payload: usize, receive: usize, send: usize) -> Self {
-        let frame = frame::storage_len(payload).max(link::FRAME_STORAGE_MIN);
-        // Few enough that they run out before the storage does now and then.
-        let flight = (send / 64).max(link::FLIGHT_MIN);
-        Self {
-            frame: vec![0; frame],
-            receive: vec![0; receive],
-            send: vec![0; send],
-            flight: vec![link::InFlight::default(); flight],
-        }
-    }
-
-    /// The slices, for one link.
-    pub fn storage(&mut self) -> link::Storage<'_> {
-        let Self { frame, receive, send, flight } = self;
-        link::Storage { frame, receive, send, flight }
-    }
-}
 
 /// COBS by the book (Cheshire and Baker 1999), without delimiters.
 pub fn cobs(content: &[u8]) -> Vec<u8> {

@@ -33,19 +33,11 @@ use xyloop_protocol::{
     codec::Codec,
     message::{Cost, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle},
     units::{AdcCode, DacCode, Flags, IqCode, ShotId, Turn},
-    wiring::Converters,
 };
 use xyloop_sim::{Description, Embedded, Served, Solver, board::Notify};
+use xyloop_testbench::CONVERTERS;
 
 const REPLICAS: usize = 16;
-const CONVERTERS: Converters = Converters {
-    coupling_bits: 16,
-    coupling_range_micro: 2_000_000,
-    field_bits: 16,
-    field_range_micro: 4_000_000,
-    input_bits: 16,
-    iq_bits: 16,
-};
 
 /// A plant whose sites follow their bias fields at once.
 struct Still {

@@ -9,23 +9,25 @@
 //! Everything here is *sans-I/O*: no port, no clock, no allocation. Bytes and the time come in as arguments, memory
 //! is handed over as slices, and the same types serve the firmware, the simulated device and the host.
 //!
-//! With the feature `adversary` (which needs `std` and is off in firmware) there is `adversary`, too: faults that are put
-//! on any line on purpose, and recordings of what went over it.
+//! The feature `std`, which is off in firmware, adds two parts that allocate: `fault` puts faults on a line on purpose,
+//! `trace` records what went over a line and tells what it says.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-#[cfg(feature = "adversary")]
+#[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "adversary")]
-pub mod adversary;
 pub mod codec;
 pub mod crc;
+#[cfg(feature = "std")]
+pub mod fault;
 pub mod frame;
 pub mod greeting;
 pub mod link;
 pub mod message;
 pub mod origin;
+#[cfg(feature = "std")]
+pub mod trace;
 pub mod units;
 pub mod wiring;

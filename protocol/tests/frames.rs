@@ -201,9 +201,9 @@ proptest! {
         chunks in proptest::collection::vec((any::<u64>(), proptest::collection::vec(any::<u8>(), 0..200)), 0..30),
     ) {
         use xyloop_protocol::link::Config;
-        let sizes = common::Sizes { payload: 64, receive: 100, send: 100, flight: 64 };
+        let sizes = xyloop_testbench::LinkSizes { payload: 64, receive: 100, send: 100, flight: 64 };
         for role in [Role::Host, Role::Device] {
-            let mut link = common::link(role, sizes, Config::host());
+            let mut link = xyloop_testbench::link(role, sizes, Config::host());
             link.connect(1, b"x", 0).unwrap();
             let mut out = [0; 200];
             for (now, bytes) in &chunks {

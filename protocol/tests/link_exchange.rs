@@ -4,15 +4,16 @@
 
 mod common;
 
-use common::{Harm, Sizes, World, exchange, link};
-use xyloop_protocol::adversary::Faults;
+use common::{Harm, exchange, pair, pair_of};
+use xyloop_protocol::fault::Faults;
 use xyloop_protocol::link::{Config, Role};
+use xyloop_testbench::{LinkSizes, link};
 
-const MIDDLE: Sizes = Sizes { payload: 256, receive: 4096, send: 4096, flight: 64 };
+const MIDDLE: LinkSizes = LinkSizes { payload: 256, receive: 4096, send: 4096, flight: 64 };
 
 #[test]
 fn clean_line() {
-    let mut world = World::new(MIDDLE, MIDDLE, 115_200, 500, Faults::NONE, 1);
+    let mut world = pair(MIDDLE, MIDDLE, 115_200, 500, Faults::NONE, 1);
     (world.out, world.up.buffer_bytes, world.down.buffer_bytes) = (300, 512, 512);
     world.connect(0xABCD);
     exchange(&mut world, 300, 600_000_000);
@@ -26,7 +27,7 @@ fn clean_line() {
 /// A deep queue in the operating system makes the first time-outs too short; that may cost a few frames, once.
 #[test]
 fn a_deep_queue_is_learned() {
-    let mut world = World::new(MIDDLE, MIDDLE, 115_200, 500, Faults::NONE, 1);
+    let mut world = pair(MIDDLE, MIDDLE, 115_200, 500, Faults::NONE, 1);
     world.connect(0xABCD);
     exchange(&mut world, 300, 600_000_000);
     let (host, device) = (world.host.counters(), world.device.counters());
@@ -38,12 +39,12 @@ fn a_deep_queue_is_learned() {
 #[test]
 fn every_message_exactly_once_whatever_the_line_does() {
     let sizes = [
-        Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 },
+        LinkSizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 },
         MIDDLE,
-        Sizes { payload: 48, receive: 600, send: 600, flight: 64 },
-        Sizes { payload: 1, receive: 40, send: 30, flight: 64 },
-        Sizes { payload: 64, receive: 7, send: 5, flight: 64 },
-        Sizes { payload: 1024, receive: 1500, send: 3, flight: 64 },
+        LinkSizes { payload: 48, receive: 600, send: 600, flight: 64 },
+        LinkSizes { payload: 1, receive: 40, send: 30, flight: 64 },
+        LinkSizes { payload: 64, receive: 7, send: 5, flight: 64 },
+        LinkSizes { payload: 1024, receive: 1500, send: 3, flight: 64 },
     ];
     let much = Faults { drop: 0.02, duplicate: 0.02, bit_error: 1e-5, truncate: 0.01, burst: 0.01, ..Faults::NONE };
     let more = Faults { drop: 0.1, duplicate: 0.1, bit_error: 3e-5, truncate: 0.05, burst: 0.05, ..Faults::NONE };
@@ -65,7 +66,7 @@ fn every_message_exactly_once_whatever_the_line_does() {
             for &fault in &faults {
                 for (baud, delay) in [(9_600, 2_000), (921_600, 300), (12_000_000, 16_000)] {
                     seed += 1;
-                    let mut world = World::new(host, device, baud, delay, fault, seed);
+                    let mut world = pair(host, device, baud, delay, fault, seed);
                     world.out = [2048, 140, 700][seed as usize % 3];
                     world.up.buffer_bytes = [4096, 0, 100_000][seed as usize / 3 % 3];
                     if baud == 9_600 {
@@ -86,7 +87,7 @@ fn offsets_wrap_at_two_to_the_32() {
     for start in [u32::MAX, u32::MAX - 1, u32::MAX - 3_000, 0x7FFF_FFFF, 0x8000_0000 - 5_000] {
         let near = |config: Config| Config { start_offset: Some(start), ..config };
         let fault = Faults { drop: 0.03, duplicate: 0.03, bit_error: 1e-5, ..Faults::NONE };
-        let mut world = World::with(
+        let mut world = pair_of(
             link(Role::Host, MIDDLE, near(Config::host())),
             link(Role::Device, MIDDLE, near(Config::device())),
             921_600,
@@ -103,14 +104,14 @@ fn offsets_wrap_at_two_to_the_32() {
 /// A dead line pauses the session; it goes on when the line comes back.
 #[test]
 fn an_unplugged_line_costs_time_only() {
-    let mut world = World::new(MIDDLE, MIDDLE, 921_600, 300, Faults::NONE, 3);
+    let mut world = pair(MIDDLE, MIDDLE, 921_600, 300, Faults::NONE, 3);
     world.connect(5);
     let longest = world.host.longest_message();
     let (mut sent, mut got) = (0, 0);
     for round in 0..6 {
         common::feed(&mut world.host, 1, &mut sent, 1_000, longest);
         (world.up.unplugged, world.down.unplugged) = (round % 2 == 0, round % 3 == 0);
-        world.run_until(world.now_us + 20_000_000);
+        world.run_for(20_000_000);
         common::drain(&mut world.device, 1, &mut got, longest, usize::MAX);
     }
     (world.up.unplugged, world.down.unplugged) = (false, false);
@@ -128,19 +129,19 @@ fn an_unplugged_line_costs_time_only() {
 fn back_pressure_neither_loses_nor_dead_locks() {
     for seed in 0..40 {
         let fault = if seed % 2 == 0 { Faults::NONE } else { Faults { drop: 0.3, bit_error: 1e-5, ..Faults::NONE } };
-        let sizes = [MIDDLE, Sizes { payload: 100, receive: 90, send: 300, flight: 64 }][seed as usize / 2 % 2];
-        let mut world = World::new(sizes, sizes, 921_600, 300, fault, seed);
+        let sizes = [MIDDLE, LinkSizes { payload: 100, receive: 90, send: 300, flight: 64 }][seed as usize / 2 % 2];
+        let mut world = pair(sizes, sizes, 921_600, 300, fault, seed);
         world.connect(77);
         let longest = world.host.longest_message();
         let (mut sent, mut got) = (0, 0);
         for rest_ms in [5_000, 0, 60_000, 100, 0, 700, 20_000] {
             for _ in 0..20 {
                 common::feed(&mut world.host, 1, &mut sent, u64::MAX, longest);
-                world.run_until(world.now_us + rest_ms * 50);
+                world.run_for(rest_ms * 50);
             }
             let before = got;
             common::drain(&mut world.device, 1, &mut got, longest, 3);
-            world.run_until(world.now_us + if seed % 2 == 0 { 2_500_000 } else { 20_000_000 });
+            world.run_for(if seed % 2 == 0 { 2_500_000 } else { 20_000_000 });
             common::drain(&mut world.device, 1, &mut got, longest, 5);
             assert!(
                 got > before,
@@ -167,8 +168,8 @@ fn back_pressure_neither_loses_nor_dead_locks() {
 /// ≥ 92 % of the line carries messages, with 1024-byte payloads at 921 600 baud.
 #[test]
 fn goodput_on_a_clean_line() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
-    let mut world = World::new(big, big, 921_600, 300, Faults::NONE, 1);
+    let big = LinkSizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
+    let mut world = pair(big, big, 921_600, 300, Faults::NONE, 1);
     world.connect(1);
     let body = vec![0x5A; 600];
     let (start, mut received) = (world.now_us, 0u64);

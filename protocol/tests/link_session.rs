@@ -4,15 +4,24 @@
 
 mod common;
 
-use common::{Line, Rng, Sizes, World, link};
-use xyloop_protocol::adversary::Faults;
+use common::{LinkPair, Rng, pair, pair_of};
+use xyloop_protocol::fault::{Faults, Line};
 use xyloop_protocol::frame::{self, Header, Kind, WIRE_VERSION};
 use xyloop_protocol::link::{Config, Fault, GREETING_MAX, Link, Role, SendError, State, TRANSMIT_MIN};
+use xyloop_testbench::{LinkSizes, link};
 
-const SIZES: Sizes = Sizes { payload: 128, receive: 1024, send: 1024, flight: 64 };
+const SIZES: LinkSizes = LinkSizes { payload: 128, receive: 1024, send: 1024, flight: 64 };
 
-fn world(seed: u64) -> World {
-    World::new(SIZES, SIZES, 921_600, 300, Faults::NONE, seed)
+fn world(seed: u64) -> LinkPair {
+    pair(SIZES, SIZES, 921_600, 300, Faults::NONE, seed)
+}
+
+/// Returns what the host wrote and what arrived there while it was recorded.
+fn recorded(world: &mut LinkPair) -> [Vec<u8>; 2] {
+    let records = world.end_recording();
+    [Role::Host, Role::Device].map(|sender| {
+        records.iter().filter(|record| record.sender == sender).flat_map(|record| record.bytes.clone()).collect()
+    })
 }
 
 /// Everything the link wants to send now.
@@ -44,11 +53,11 @@ fn greetings_travel_and_the_open_is_repeated_until_answered() {
     world.up.unplugged = true;
     world.host.connect(42, b"it is me", world.now_us).unwrap();
     assert_eq!(world.host.send(b"x"), Err(SendError::NotConnected));
-    world.run_until(world.now_us + 1_050_000);
+    world.run_for(1_050_000);
     assert_eq!(world.host.counters().frames_out, 11);
     assert_eq!(world.host.state(), State::Connecting { session: 42 });
     world.up.unplugged = false;
-    world.run_until(world.now_us + 200_000);
+    world.run_for(200_000);
     assert_eq!(world.host.state(), State::Connected { session: 42 });
     assert_eq!(world.device.state(), State::Connected { session: 42 });
     assert_eq!(world.host.peer_greeting(), long);
@@ -59,20 +68,20 @@ fn greetings_travel_and_the_open_is_repeated_until_answered() {
 #[test]
 fn a_repeated_open_is_answered_and_resets_nothing() {
     let mut world = world(2);
-    world.up.record = Some(Vec::new());
+    world.record();
     world.connect(42);
-    let opening = world.up.record.take().unwrap();
+    let [opening, _] = recorded(&mut world);
     world.host.send(b"one").unwrap();
     world.device.send(b"two").unwrap();
-    world.run_until(world.now_us + 100_000);
+    world.run_for(100_000);
     let frames = world.device.counters().frames_out;
     world.device.receive(world.now_us, &opening);
-    world.run_until(world.now_us + 100_000);
+    world.run_for(100_000);
     assert!(world.device.counters().frames_out > frames);
     assert_eq!((world.device.front(), world.host.front()), (Some(&b"one"[..]), Some(&b"two"[..])));
     assert_eq!(world.device.counters().sessions, 1);
     world.host.send(b"three").unwrap();
-    world.run_until(world.now_us + 100_000);
+    world.run_for(100_000);
     assert!(world.device.pop());
     assert_eq!(world.device.front(), Some(&b"three"[..]));
 }
@@ -82,16 +91,16 @@ fn a_rebooted_device_is_noticed() {
     let mut world = world(3);
     world.connect(42);
     world.host.send(b"before").unwrap();
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     world.device = link(Role::Device, SIZES, Config { salt: 2, ..Config::device() });
     // The keep-alive is enough to notice.
-    world.run_until(world.now_us + 60_000);
+    world.run_for(60_000);
     assert_eq!(world.host.state(), State::Reset { session: 42 });
     assert_eq!(world.host.send(b"x"), Err(SendError::NotConnected));
     assert_eq!(world.device.front(), None);
     world.connect(43);
     world.host.send(b"after").unwrap();
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     assert_eq!(world.device.front(), Some(&b"after"[..]));
 }
 
@@ -113,37 +122,37 @@ fn resets_are_rate_limited() {
 #[test]
 fn a_replayed_session_is_harmless() {
     let mut world = world(4);
-    (world.up.record, world.down.record) = (Some(Vec::new()), Some(Vec::new()));
+    world.record();
     world.connect(42);
     for i in 0..50u8 {
         world.host.send(&[i; 60]).unwrap();
         world.device.send(&[i; 60]).unwrap();
-        world.run_until(world.now_us + 5_000);
+        world.run_for(5_000);
         assert!(world.device.pop() && world.host.pop());
     }
-    let (up, down) = (world.up.record.take().unwrap(), world.down.record.take().unwrap());
+    let [up, down] = recorded(&mut world);
     assert!(up.len() > 3_000 && down.len() > 3_000);
 
     let rebooted = link(Role::Device, SIZES, Config { salt: 77, ..Config::device() });
     for mut device in [world.device, rebooted] {
         let mut host = link(Role::Host, SIZES, Config::host());
         for connect in [false, true] {
-            let mut world = World::with(host, device, 921_600, 300, Faults::NONE, 5);
+            let mut world = pair_of(host, device, 921_600, 300, Faults::NONE, 5);
             world.now_us = 20_000_000;
             if connect {
                 world.connect(43);
                 world.host.send(b"new").unwrap();
-                world.run_until(world.now_us + 10_000);
+                world.run_for(10_000);
             } else {
                 // The device may still be in session 42: a new host is not there yet.
                 world.device.close();
-                world.run_until(world.now_us + 10_000);
+                world.run_for(10_000);
             }
             let before = (world.device.state(), world.device.counters().stream_in, world.host.counters().stream_in);
             for (i, (up, down)) in up.chunks(100).zip(down.chunks(100)).enumerate() {
                 world.device.receive(world.now_us, up);
                 world.host.receive(world.now_us, down);
-                world.run_until(world.now_us + 1_000 * (i as u64 % 7));
+                world.run_for(1_000 * (i as u64 % 7));
             }
             let after = (world.device.state(), world.device.counters().stream_in, world.host.counters().stream_in);
             assert_eq!(before, after);
@@ -153,7 +162,7 @@ fn a_replayed_session_is_harmless() {
                 assert_eq!(world.device.front(), Some(&b"new"[..]));
                 assert!(world.device.pop() && world.device.front().is_none() && world.host.front().is_none());
                 world.host.send(b"still works").unwrap();
-                world.run_until(world.now_us + 100_000);
+                world.run_for(100_000);
                 assert_eq!(world.device.front(), Some(&b"still works"[..]));
             }
             (host, device) = (world.host, world.device);
@@ -185,7 +194,7 @@ fn a_restarted_host_takes_over_and_stale_output_is_ignored() {
     world.host.receive(world.now_us, &accept);
     assert_eq!(world.host.state(), State::Connecting { session: 43 });
     assert!(world.host.counters().foreign_session >= 2);
-    world.run_until(world.now_us + 50_000);
+    world.run_for(50_000);
     assert_eq!(world.device.state(), State::Connected { session: 43 });
     assert_eq!((world.host.front(), world.device.front()), (None, None));
     assert!(world.device.all_acked());
@@ -197,14 +206,14 @@ fn the_same_session_number_again_is_a_new_session() {
     let mut world = world(7);
     world.connect(42);
     world.host.send(b"old").unwrap();
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     world.host.connect(42, b"again", world.now_us).unwrap();
-    world.run_until(world.now_us + 100_000);
+    world.run_for(100_000);
     assert_eq!(world.host.state(), State::Connected { session: 42 });
     assert_eq!(world.device.counters().sessions, 2);
     assert_eq!(world.device.front(), None);
     world.host.send(b"new").unwrap();
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     assert_eq!(world.device.front(), Some(&b"new"[..]));
 }
 
@@ -212,7 +221,7 @@ fn the_same_session_number_again_is_a_new_session() {
 fn a_version_mismatch_is_named_both_ways() {
     for (host, device) in [(1, 2), (2, 1), (1, 17), (15, 3)] {
         let config = |version, config| Config { version, ..config };
-        let mut world = World::with(
+        let mut world = pair_of(
             link(Role::Host, SIZES, config(host, Config::host())),
             link(Role::Device, SIZES, config(device, Config::device())),
             921_600,
@@ -221,7 +230,7 @@ fn a_version_mismatch_is_named_both_ways() {
             1,
         );
         world.host.connect(42, b"", world.now_us).unwrap();
-        world.run_until(world.now_us + 50_000);
+        world.run_for(50_000);
         assert_eq!(world.host.state(), State::VersionMismatch { ours: host, theirs: device });
         assert_eq!(world.device.state(), State::VersionMismatch { ours: device, theirs: host });
         assert_eq!(world.host.next_wakeup_us(), None);
@@ -252,20 +261,20 @@ fn close_reaches_the_other_end_both_ways_even_if_the_first_one_is_lost() {
         world.connect(42);
         world.host.send(b"last words").unwrap();
         world.device.send(b"last words").unwrap();
-        world.run_until(world.now_us + 10_000);
+        world.run_for(10_000);
         assert!(world.host.all_acked() && world.device.all_acked());
         if by_host {
             world.up.unplugged = true;
             world.host.close();
-            world.run_until(world.now_us + 10_000);
+            world.run_for(10_000);
             world.up.unplugged = false;
             world.device.send(b"more").unwrap();
-            world.run_until(world.now_us + 1_000_000);
+            world.run_for(1_000_000);
             assert_eq!(world.host.state(), State::Closed { session: 42, by_peer: false });
             assert_eq!(world.device.state(), State::Closed { session: 42, by_peer: true });
         } else {
             world.device.close();
-            world.run_until(world.now_us + 10_000);
+            world.run_for(10_000);
             assert_eq!(world.host.state(), State::Closed { session: 42, by_peer: true });
             assert_eq!(world.device.state(), State::Closed { session: 42, by_peer: false });
         }
@@ -278,31 +287,29 @@ fn close_reaches_the_other_end_both_ways_even_if_the_first_one_is_lost() {
 
 #[test]
 fn lengths_that_cannot_fit_are_refused_at_both_ends() {
-    let small = Sizes { payload: 64, receive: 50, send: 80, flight: 64 };
-    let mut world = World::new(SIZES, small, 921_600, 300, Faults::NONE, 1);
+    let small = LinkSizes { payload: 64, receive: 50, send: 80, flight: 64 };
+    let mut world = pair(SIZES, small, 921_600, 300, Faults::NONE, 1);
     world.connect(42);
     assert_eq!(world.host.longest_message(), 48);
     assert_eq!(world.host.send(&[0; 49]), Err(SendError::TooLong { length: 49, longest: 48 }));
     world.host.send(&[1; 48]).unwrap();
     world.host.send(b"").unwrap();
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     let mut buffer = [0; 48];
     assert_eq!(world.device.receive_message(&mut buffer[..47]), None);
     assert_eq!(world.device.receive_message(&mut buffer), Some(48));
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     assert_eq!(world.device.front(), Some(&b""[..]));
     assert!(world.device.pop());
     assert!(!world.device.pop());
-    world.run_until(world.now_us + 60_000);
+    world.run_for(60_000);
 
     // A peer that announces too much all the same.
     let sent: u32 = 48 + 2 + 2;
-    let mut probe = Line::new(Role::Host, 921_600, 0, Faults::NONE, 1);
-    probe.record = Some(Vec::new());
-    std::mem::swap(&mut world.up, &mut probe);
-    world.up.record = Some(Vec::new());
-    world.run_until(world.now_us + 60_000);
-    let record = world.up.record.take().unwrap();
+    world.up = Line::new(921_600, 0, &Faults { seed: 1, ..Faults::NONE }, Role::Host);
+    world.record();
+    world.run_for(60_000);
+    let [record, _] = recorded(&mut world);
     let mut storage = [0; 400];
     let mut deframer = frame::Deframer::new(&mut storage);
     let header = deframer.feed(&mut &record[..]).unwrap().header;
@@ -311,7 +318,7 @@ fn lengths_that_cannot_fit_are_refused_at_both_ends() {
     let fault = Fault::MessageTooLong { announced: 65_535, longest: 48 };
     assert_eq!(world.device.state(), State::Failed { session: 42, fault });
     assert_eq!(world.device.counters().too_long, 1);
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     assert_eq!(world.host.state(), State::Closed { session: 42, by_peer: true });
 }
 
@@ -320,7 +327,7 @@ fn keep_alives_keep_coming_and_are_heard() {
     let mut world = world(10);
     world.connect(42);
     for _ in 0..100 {
-        world.run_until(world.now_us + 37_000);
+        world.run_for(37_000);
         let heard = world.device.last_heard_us().unwrap();
         assert!(world.now_us - heard <= 51_500, "{}", world.now_us - heard);
     }
@@ -329,7 +336,7 @@ fn keep_alives_keep_coming_and_are_heard() {
     assert!((16..22).contains(&device.frames_out), "{device:?}");
     world.up.unplugged = true;
     let heard = world.device.last_heard_us();
-    world.run_until(world.now_us + 300_000);
+    world.run_for(300_000);
     assert!(world.device.last_heard_us() <= heard.map(|h| h + 51_500));
 }
 
@@ -382,8 +389,7 @@ fn any_well_formed_frame_is_survived() {
             let _ = world.host.send(&payload);
             let _ = world.device.send(&payload);
             world.host.pop();
-            let now = world.now_us;
-            world.run_until(now + 500);
+            world.run_for(500);
         }
         if connected && round % 2 == 1 {
             assert_eq!(world.host.state(), State::Connected { session: 42 });
@@ -395,9 +401,9 @@ fn any_well_formed_frame_is_survived() {
 #[test]
 fn storage_and_output_of_any_length_are_survived() {
     for n in 0..24 {
-        let sizes = Sizes { payload: n, receive: n, send: n, flight: 64 };
+        let sizes = LinkSizes { payload: n, receive: n, send: n, flight: 64 };
         for out in [0, 1, 2, 3, 22, 23, 30, TRANSMIT_MIN] {
-            let mut world = World::new(sizes, sizes, 921_600, 300, Faults::NONE, 1);
+            let mut world = pair(sizes, sizes, 921_600, 300, Faults::NONE, 1);
             world.out = out;
             world.host.connect(1, b"hello", 0).unwrap();
             for _ in 0..500 {
@@ -420,7 +426,7 @@ fn a_second_attempt_with_the_same_number_replaces_the_first() {
     let mut world = world(12);
     world.down.unplugged = true;
     world.host.connect(42, b"first", world.now_us).unwrap();
-    world.run_until(world.now_us + 50_000);
+    world.run_for(50_000);
     world.down.unplugged = false;
     world.connect(42);
     assert_eq!(world.device.peer_greeting(), b"host");
@@ -445,12 +451,12 @@ fn frames(link: &mut Link<'_>, now_us: u64) -> Vec<Vec<u8>> {
 fn a_gap_and_a_hit_repeat_are_mended_without_a_timer() {
     let mut world = world(13);
     world.connect(42);
-    world.run_until(world.now_us + 10_000);
+    world.run_for(10_000);
     let now = world.now_us;
     for i in 0..6 {
         world.host.send(&[i; 126]).unwrap();
     }
-    let answer = |world: &mut World, frames: &[&Vec<u8>]| {
+    let answer = |world: &mut LinkPair, frames: &[&Vec<u8>]| {
         for frame in frames {
             world.device.receive(now, frame);
         }

@@ -5,16 +5,22 @@
 
 mod common;
 
-use common::{Harm, Rng, Sizes, World, drain, feed, link};
-use xyloop_protocol::adversary::Faults;
+use common::{Harm, Rng, drain, feed, pair, pair_of};
+use xyloop_protocol::fault::Faults;
 use xyloop_protocol::link::{Config, Role, State};
+use xyloop_testbench::{LinkSizes, link};
 
-fn sizes(rng: &mut Rng) -> Sizes {
+fn sizes(rng: &mut Rng) -> LinkSizes {
     let up_to = |rng: &mut Rng, bits: usize| {
         let most = 1 << (1 + rng.below(bits));
         1 + rng.below(most)
     };
-    Sizes { payload: up_to(rng, 10), receive: 2 + up_to(rng, 14), send: 2 + up_to(rng, 14), flight: 1 + up_to(rng, 7) }
+    LinkSizes {
+        payload: up_to(rng, 10),
+        receive: 2 + up_to(rng, 14),
+        send: 2 + up_to(rng, 14),
+        flight: 1 + up_to(rng, 7),
+    }
 }
 
 fn harm(rng: &mut Rng) -> Harm {
@@ -44,7 +50,7 @@ fn soak(seed: u64) {
     let fault = harm(&mut rng);
     let (baud, delay) = ([9_600, 115_200, 3_000_000][rng.below(3)], [10, 1_000, 40_000][rng.below(3)]);
     let context = format!("seed {seed} {host:?} {device:?} {fault:?} {baud} {delay}");
-    let mut world = World::with(link(Role::Host, host, a), link(Role::Device, device, b), baud, delay, fault, seed);
+    let mut world = pair_of(link(Role::Host, host, a), link(Role::Device, device, b), baud, delay, fault, seed);
     world.out = 140 + rng.below(3_000);
     world.up.buffer_bytes = rng.below(20_000) as u64;
     world.connect(seed as u32);
@@ -61,7 +67,7 @@ fn soak(seed: u64) {
             world.device.set_payload_limit(rng.below(most));
         }
         if rng.chance(0.02) {
-            world.run_until(world.now_us + 1 + rng.next() % 3_000_000);
+            world.run_for(1 + rng.next() % 3_000_000);
         }
         world.step(limit);
         if rng.chance(0.7) {
@@ -96,8 +102,8 @@ fn random_worlds() {
 /// A device that is busy looks at its link every 20 ms only; time-outs must allow for it.
 #[test]
 fn a_device_that_polls_every_20_ms() {
-    let big = Sizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
-    let mut world = World::new(big, big, 921_600, 300, Faults::NONE, 1);
+    let big = LinkSizes { payload: 1024, receive: 16_384, send: 16_384, flight: 64 };
+    let mut world = pair(big, big, 921_600, 300, Faults::NONE, 1);
     world.connect(1);
     let mut received = 0u64;
     let start = world.now_us;

@@ -10,8 +10,9 @@ mod common;
 
 use std::fmt::Write as _;
 
-use common::{Sizes, World, message};
-use xyloop_protocol::{adversary::Faults, frame, link::Link};
+use common::{message, pair};
+use xyloop_protocol::{fault::Faults, frame, link::Link};
+use xyloop_testbench::LinkSizes;
 
 const BAUD: u64 = 921_600;
 /// Virtual time that each row runs for.
@@ -52,9 +53,9 @@ impl Fate {
 }
 
 fn row(bit: f64, drop: f64, payload: usize, window: usize, seed: u64) -> String {
-    let sizes = Sizes { payload, receive: window, send: window, flight: 256 };
+    let sizes = LinkSizes { payload, receive: window, send: window, flight: 256 };
     let faults = Faults { bit_error: bit, drop, ..Faults::NONE };
-    let mut world = World::new(sizes, sizes, BAUD, 500, faults, seed);
+    let mut world = pair(sizes, sizes, BAUD, 500, faults, seed);
     world.out = frame::encoded_len(payload).max(frame::encoded_len(128));
     // A UART with little memory in front of it.
     (world.up.buffer_bytes, world.down.buffer_bytes) = (256, 256);

@@ -25,23 +25,23 @@ fn devices() -> Vec<(&'static str, Description, Plan)> {
 }
 
 fn codes() -> Codes {
-    Codes::new(&parameters(&small(), 21, 0.3), &CONVERTERS)
+    codes_of(&parameters(&small(), 21, 0.3), &CONVERTERS)
 }
 
-fn bench(description: Description, plan: &Plan) -> Bench {
-    let mut bench = Bench::with_codes(description, &codes());
-    bench.plan(plan);
-    bench
+fn driven(description: Description, plan: &Plan) -> DrivenDevice {
+    let mut driven = DrivenDevice::with_codes(description, &codes());
+    driven.plan(plan);
+    driven
 }
 
 #[test]
 fn replicas_change_no_byte() {
     for (name, description, plan) in devices() {
         let shots = xor_shots(1..=20);
-        let want = bench(description.clone(), &plan).run(&shots);
+        let want = driven(description.clone(), &plan).run(&shots);
         assert_eq!(want.len(), 20);
         for replicas in [3, 8, 16] {
-            let have = bench(Description { replicas, ..description.clone() }, &plan).run(&shots);
+            let have = driven(Description { replicas, ..description.clone() }, &plan).run(&shots);
             assert!(have == want, "{name}, {replicas} replicas");
         }
     }
@@ -51,12 +51,12 @@ fn replicas_change_no_byte() {
 fn threads_change_no_byte() {
     for (name, description, plan) in devices() {
         let shots = xor_shots(1..=20);
-        let want = bench(description.clone(), &plan).run(&shots);
+        let want = driven(description.clone(), &plan).run(&shots);
         for threads in [1, 2] {
-            let mut bench = Bench::threaded(Description { replicas: 16, threads, ..description.clone() });
-            bench.commit(&codes());
-            bench.plan(&plan);
-            assert!(bench.run(&shots) == want, "{name}, {threads} threads");
+            let mut driven = DrivenDevice::threaded(Description { replicas: 16, threads, ..description.clone() });
+            driven.commit(&codes());
+            driven.plan(&plan);
+            assert!(driven.run(&shots) == want, "{name}, {threads} threads");
         }
     }
 }
@@ -64,13 +64,13 @@ fn threads_change_no_byte() {
 #[test]
 fn order_and_cuts_of_the_batch_change_no_byte() {
     for (name, description, plan) in devices() {
-        let want = bench(description.clone(), &plan).run(&xor_shots(1..=12));
-        let mut bench = bench(Description { replicas: 5, ..description }, &plan);
+        let want = driven(description.clone(), &plan).run(&xor_shots(1..=12));
+        let mut driven = driven(Description { replicas: 5, ..description }, &plan);
         let mut have = Rows::new();
         for ids in [vec![9, 10, 11, 12], vec![2], vec![1, 3, 5, 7], vec![4, 6, 8]] {
-            have.append(&mut bench.run(&xor_shots(ids)));
+            have.append(&mut driven.run(&xor_shots(ids)));
             // What ran in between must not matter.
-            bench.run(&xor_shots(500..503));
+            driven.run(&xor_shots(500..503));
         }
         assert!(have == want, "{name}");
     }
@@ -79,17 +79,17 @@ fn order_and_cuts_of_the_batch_change_no_byte() {
 #[test]
 fn shots_that_were_cut_short_run_again_to_the_same_bytes() {
     for (name, description, plan) in devices() {
-        let want = bench(description.clone(), &plan).run(&xor_shots(1..=12));
-        let mut bench = bench(Description { replicas: 5, ..description }, &plan);
-        bench.queue(&xor_shots(1..=12));
-        bench.wait(3);
-        bench.device.hang_up();
-        let already = bench.rows.values().map(Vec::len).sum::<usize>() / 4;
-        bench.order(Command::Arm(bench.generation));
-        bench.wait(12 - already);
-        let counts = bench.device.counts();
+        let want = driven(description.clone(), &plan).run(&xor_shots(1..=12));
+        let mut driven = driven(Description { replicas: 5, ..description }, &plan);
+        driven.queue(&xor_shots(1..=12));
+        driven.wait(3);
+        driven.pair.device.hang_up();
+        let already = driven.rows().values().map(Vec::len).sum::<usize>() / 4;
+        driven.order(Command::Arm(driven.generation));
+        driven.wait(12 - already);
+        let counts = driven.pair.device.counts();
         assert!(counts.shots_discarded > 0 && already < 12, "or nothing was cut short");
-        assert!(bench.rows == want, "{name}");
+        assert!(driven.rows() == want, "{name}");
     }
 }
 
@@ -97,7 +97,7 @@ fn shots_that_were_cut_short_run_again_to_the_same_bytes() {
 fn seeds_and_ids_do_change_noise() {
     for (name, description, plan) in devices() {
         let row = |seed, id| {
-            let rows = bench(Description { seed, ..description.clone() }, &plan).run(&xor_shots([id]));
+            let rows = driven(Description { seed, ..description.clone() }, &plan).run(&xor_shots([id]));
             rows[&id][0].data.clone()
         };
         let noisy = description.iq_noise + description.phase_diffusion_rad2_per_s > 0.0;
@@ -113,10 +113,10 @@ fn seeds_and_ids_do_change_noise() {
 fn the_controllers_counts_are_the_boards_and_the_hosts() {
     let plan = Plan { reads: 3, ..plan(&symmetric(0.05, Cost::Cosine)) };
     for replicas in [1, 7] {
-        let mut bench = bench(ideal(small(), replicas), &plan);
-        let rows = bench.run(&xor_shots(1..=30));
-        let of_board = bench.device.board().counts();
-        let counts = bench.device.counts();
+        let mut driven = driven(ideal(small(), replicas), &plan);
+        let rows = driven.run(&xor_shots(1..=30));
+        let of_board = driven.pair.device.board().counts();
+        let counts = driven.pair.device.counts();
         assert_eq!((counts.shots_begun, counts.shots_finished, counts.shots_discarded), (30, 30, 0));
         assert_eq!(of_board.shots, 30);
         assert_eq!((counts.equilibria, rows.values().map(Vec::len).sum()), (120, 120));
@@ -132,7 +132,7 @@ fn the_controllers_counts_are_the_boards_and_the_hosts() {
 fn a_settle_policy_without_a_minimum_time_works() {
     let mut plan = plan(&[]);
     plan.settle.min_us = 0;
-    let mut bench = bench(ideal(small(), 2), &plan);
-    let rows = bench.run(&xor_shots(1..=4));
+    let mut driven = driven(ideal(small(), 2), &plan);
+    let rows = driven.run(&xor_shots(1..=4));
     assert!(rows.values().flatten().all(|row| row.settle_us >= 1000));
 }

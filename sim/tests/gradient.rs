@@ -64,15 +64,15 @@ fn finite_differences(graph: &Graph, p: &Parameters, starts: &[Vec<f64>], target
 #[test]
 fn the_gradient_measured_through_the_device_is_the_gradient_of_the_settled_cost() {
     let graph = small();
-    let codes = Codes::new(&parameters(&graph, 5, 0.3), &CONVERTERS);
-    let meant = codes.meaning(&CONVERTERS);
+    let codes = codes_of(&parameters(&graph, 5, 0.3), &CONVERTERS);
+    let meant = meaning_of(&codes, &CONVERTERS);
     let shots = xor_shots(1..=SAMPLES as u64);
     let targets: Vec<f64> = shots.iter().map(|shot| radians(shot.targets[0])).collect();
     let mut want = Vec::new();
     for beta in [0.01, 0.02, 0.03] {
-        let mut bench = Bench::with_codes(ideal(graph.clone(), 8), &codes);
-        bench.plan(&plan(&symmetric(beta, message::Cost::Cosine)));
-        let rows = bench.run(&shots);
+        let mut driven = DrivenDevice::with_codes(ideal(graph.clone(), 8), &codes);
+        driven.plan(&plan(&symmetric(beta, message::Cost::Cosine)));
+        let rows = driven.run(&shots);
         let mut contrast = Contrast::zeros(&graph);
         for rows in rows.values() {
             assert!(rows.iter().all(|row| row.flags.0 == 0), "settled, and in one basin");

@@ -39,15 +39,15 @@ fn largest_force(graph: &Graph, p: &Parameters, phases: &[f64]) -> f64 {
 
 #[test]
 fn the_twin_and_the_flow_give_the_same_equilibria_through_codes() {
-    let codes = Codes::new(&parameters(&large(), 31, 0.072), &CONVERTERS);
+    let codes = codes_of(&parameters(&large(), 31, 0.072), &CONVERTERS);
     let shots = xor_shots(1..=64);
     let run = |solver| {
-        let mut bench = Bench::threaded(Description { solver, threads: 2, ..ideal(large(), 64) });
-        bench.commit(&codes);
+        let mut driven = DrivenDevice::threaded(Description { solver, threads: 2, ..ideal(large(), 64) });
+        driven.commit(&codes);
         let mut plan = plan(&[]);
         (plan.settle.min_us, plan.settle.window_us) = (1000, 500);
-        bench.plan(&plan);
-        bench.run(&shots)
+        driven.plan(&plan);
+        driven.run(&shots)
     };
     let (twin, flow) = (run(Solver::Twin), run(Solver::Flow));
     assert_eq!(twin.len(), 64);
@@ -68,17 +68,17 @@ fn the_twin_and_the_flow_give_the_same_equilibria_through_codes() {
 
 #[test]
 fn at_the_time_out_the_twin_is_where_the_flow_is_and_both_say_so() {
-    let codes = Codes::new(&parameters(&large(), 31, 0.072), &CONVERTERS);
+    let codes = codes_of(&parameters(&large(), 31, 0.072), &CONVERTERS);
     let shots = xor_shots(1..=16);
     for timeout_us in [100, 400, 1600] {
         let run = |solver| {
-            let mut bench = Bench::threaded(Description { solver, threads: 2, ..ideal(large(), 16) });
-            bench.commit(&codes);
+            let mut driven = DrivenDevice::threaded(Description { solver, threads: 2, ..ideal(large(), 16) });
+            driven.commit(&codes);
             let mut plan = plan(&[]);
             (plan.settle.min_us, plan.settle.window_us, plan.settle.timeout_us) = (30, 20, timeout_us);
             plan.settle.tolerance_turn = 1;
-            bench.plan(&plan);
-            bench.run(&shots)
+            driven.plan(&plan);
+            driven.run(&shots)
         };
         let (twin, flow) = (run(Solver::Twin), run(Solver::Flow));
         let (mut late, mut worst, mut off, mut sites) = (0, 0, 0, 0);
@@ -111,21 +111,21 @@ fn equilibria_are_those_of_what_the_codes_mean() {
     let coarse = Converters { coupling_bits: 7, field_bits: 8, input_bits: 4, ..CONVERTERS };
     let graph = small();
     let asked = parameters(&graph, 8, 0.25);
-    let codes = Codes::new(&asked, &coarse);
-    let meant = codes.meaning(&coarse);
-    let mut bench = Bench::with_codes(Description { converters: coarse, ..ideal(graph.clone(), 3) }, &codes);
+    let codes = codes_of(&asked, &coarse);
+    let meant = meaning_of(&codes, &coarse);
+    let mut driven = DrivenDevice::with_codes(Description { converters: coarse, ..ideal(graph.clone(), 3) }, &codes);
     let nudge = beta_q8(0.5, &coarse);
     let segment = Segment::Nudge(xyloop_protocol::message::Nudge { beta_q8: nudge, cost: Cost::Cosine });
     let mut plan = plan(&[segment, Segment::Release]);
     plan.kick.range_steps = 120;
-    bench.plan(&plan);
+    driven.plan(&plan);
     let mut shots = xor_shots(1..=8);
     for shot in &mut shots {
         shot.inputs[0] = shot.inputs[0].wrapping_add(0x0fff); // A 4-bit converter drops this.
     }
     let output = graph.outputs()[0] as usize;
     let mut seen = 0;
-    for (shot, rows) in shots.iter().zip(bench.run(&shots).values()) {
+    for (shot, rows) in shots.iter().zip(driven.run(&shots).values()) {
         let free = rows[0].phases();
         assert!(largest_force(&graph, &meant, &free) < 1e-3, "a turn's step is 1e-4 rad, rates are below 10");
         assert!(largest_force(&graph, &asked, &free) > 1e-2, "the codes count, not what they were made from");
@@ -150,14 +150,14 @@ fn equilibria_are_those_of_what_the_codes_mean() {
 fn one_step_of_one_code_moves_the_state_as_the_lattice_predicts() {
     let coarse = Converters { coupling_bits: 7, field_bits: 8, ..CONVERTERS };
     let graph = small();
-    let codes = Codes::new(&parameters(&graph, 8, 0.25), &coarse);
-    let mut bench = Bench::with_codes(Description { converters: coarse, ..ideal(graph.clone(), 3) }, &codes);
+    let codes = codes_of(&parameters(&graph, 8, 0.25), &coarse);
+    let mut driven = DrivenDevice::with_codes(Description { converters: coarse, ..ideal(graph.clone(), 3) }, &codes);
     let mut plan = plan(&[]);
     plan.kick.range_steps = 120;
     let mut run = |codes: &Codes| {
-        bench.commit(codes);
-        bench.plan(&plan);
-        bench.run(&xor_shots([1]))[&1][0].phases()
+        driven.commit(codes);
+        driven.plan(&plan);
+        driven.run(&xor_shots([1]))[&1][0].phases()
     };
     let before = run(&codes);
     let couplings = (0..codes.couplings.len()).step_by(9).map(|index| (Some(index), None));
@@ -172,7 +172,7 @@ fn one_step_of_one_code_moves_the_state_as_the_lattice_predicts() {
             changed.fields[index] -= 1;
         }
         let after = run(&changed);
-        let predicted = settle(&graph, &changed.meaning(&coarse), &before);
+        let predicted = settle(&graph, &meaning_of(&changed, &coarse), &before);
         let moved = before.iter().zip(&predicted).map(|(a, b)| wrap(a - b).abs()).fold(0.0, f64::max);
         looks += 1;
         seen += usize::from(moved > 2e-3);
@@ -192,13 +192,13 @@ fn moments(values: &[f64]) -> (f64, f64) {
 
 #[test]
 fn read_noise_has_the_stated_size_per_quadrature_and_averages_out() {
-    let codes = Codes::new(&parameters(&small(), 8, 0.25), &CONVERTERS);
+    let codes = codes_of(&parameters(&small(), 8, 0.25), &CONVERTERS);
     let run = |iq_noise, reads| {
-        let mut bench = Bench::with_codes(Description { iq_noise, ..ideal(small(), 8) }, &codes);
+        let mut driven = DrivenDevice::with_codes(Description { iq_noise, ..ideal(small(), 8) }, &codes);
         let mut plan = Plan { read_out: ReadOut::Iq, reads, ..plan(&[]) };
         (plan.settle.tolerance_turn, plan.settle.timeout_us) = (u16::MAX, 4000);
-        bench.plan(&plan);
-        bench.run(&xor_shots(1..=80)).into_values().flatten().flat_map(|row| row.data).collect::<Vec<u16>>()
+        driven.plan(&plan);
+        driven.run(&xor_shots(1..=80)).into_values().flatten().flat_map(|row| row.data).collect::<Vec<u16>>()
     };
     let clean = run(0.0, 1);
     for (reads, sigma) in [(1, 0.01 * 32768.0), (16, 0.01 * 32768.0 / 4.0)] {
@@ -215,15 +215,15 @@ fn read_noise_has_the_stated_size_per_quadrature_and_averages_out() {
 #[test]
 fn a_free_site_diffuses_with_variance_2_d_t() {
     let graph = small();
-    let zero = Codes::new(&Parameters::zeros(&graph), &CONVERTERS);
+    let zero = codes_of(&Parameters::zeros(&graph), &CONVERTERS);
     let diffusion = 450.0;
     let description = Description { phase_diffusion_rad2_per_s: diffusion, ..ideal(graph.clone(), 8) };
-    let mut bench = Bench::with_codes(description, &zero);
+    let mut driven = DrivenDevice::with_codes(description, &zero);
     for duration_us in [30u32, 120] {
         let mut plan = plan(&[Segment::Release, Segment::Release]);
         (plan.settle.min_us, plan.settle.window_us, plan.settle.timeout_us) = (duration_us - 10, 10, duration_us);
-        bench.plan(&plan);
-        let rows = bench.run(&xor_shots(1..=80));
+        driven.plan(&plan);
+        let rows = driven.run(&xor_shots(1..=80));
         let (mut steps, mut product) = (Vec::new(), 0.0);
         for rows in rows.values() {
             let [a, b, c] = [0, 1, 2].map(|index| rows[index].phases());

@@ -140,7 +140,7 @@ fn raw_requests_drive_the_array_as_the_board_is_driven() {
             ..ideal(small(), 1)
         };
         let sites = description.graph.len();
-        let codes = Codes::new(&parameters(&description.graph, 7, 0.4), &converters);
+        let codes = codes_of(&parameters(&description.graph, 7, 0.4), &converters);
         let fields = |offset: u16| codes.fields.iter().map(|code| DacCode(code ^ offset)).collect::<Vec<_>>();
         let (kick, free) = (fields(1 << (bits - 2)), fields(0));
         let couplings: Vec<DacCode> = codes.couplings.iter().map(|code| DacCode(*code)).collect();
@@ -242,7 +242,7 @@ fn emulated(
     description: &Description,
     board: &BoardPlan,
     record: Option<Sink>,
-) -> (Bench<FrontEnd<'static, Remote<Wire>>>, Wire) {
+) -> (DrivenDevice<FrontEnd<'static, Remote<Wire>>>, Wire) {
     let bytes: &'static [u8] = image(description, board).unwrap().leak();
     let image = RigImage::parse(bytes).unwrap();
     let mut rack = Rack::new(description.clone(), &image).unwrap();
@@ -255,7 +255,7 @@ fn emulated(
         readings: vec![0; 8 * image.chips().len()].leak(),
     };
     let front_end = FrontEnd::new(Remote::new(wire.clone(), image.crc()), image, memory).unwrap();
-    (Bench::over(description.clone(), front_end), wire)
+    (DrivenDevice::over(description.clone(), front_end), wire)
 }
 
 #[test]
@@ -278,26 +278,26 @@ fn the_firmware_over_the_rack_measures_the_very_shots_of_the_device() {
         }),
     ];
     for (name, description, plan) in cases {
-        let first = Codes::new(&parameters(&description.graph, 21, 0.3), &description.converters);
-        let second = Codes::new(&parameters(&description.graph, 22, 0.3), &description.converters);
-        let mut device = Bench::new(description.clone());
+        let first = codes_of(&parameters(&description.graph, 21, 0.3), &description.converters);
+        let second = codes_of(&parameters(&description.graph, 22, 0.3), &description.converters);
+        let mut device = DrivenDevice::new(description.clone());
         let want = [&first, &second].map(|codes| {
             device.commit(codes);
             device.plan(&plan);
             device.run(&xor_shots(1..=8))
         });
         for adc in [ChipKind::Ad7606, ChipKind::Ads131m08] {
-            let (mut bench, wire) = emulated(&description, &plan_with(adc), None);
+            let (mut driven, wire) = emulated(&description, &plan_with(adc), None);
             let have = [&first, &second].map(|codes| {
-                bench.commit(codes);
-                bench.plan(&plan);
-                bench.run(&xor_shots(1..=8))
+                driven.commit(codes);
+                driven.plan(&plan);
+                driven.run(&xor_shots(1..=8))
             });
             assert!(have == want, "{name}, {adc:?}");
             assert!(want[0] != want[1] && want[0].len() == 8);
             let counts = wire.rack.borrow().counts();
             assert_eq!((counts.shots, counts.wrong(), counts.hellos), (16, 0, 1), "{name}: {counts}");
-            assert_eq!(counts.conversions, bench.device.counts().reads, "{name}");
+            assert_eq!(counts.conversions, driven.pair.device.counts().reads, "{name}");
         }
     }
 }
@@ -307,27 +307,27 @@ fn shots_that_were_cut_short_run_again_over_the_rack() {
     let description = Description { iq_noise: 0.01, ..ideal(small(), 1) };
     let mut plan = plan(&symmetric(0.05, Cost::Cosine));
     (plan.settle.min_us, plan.settle.window_us, plan.settle.timeout_us) = (40, 20, 80);
-    let codes = Codes::new(&parameters(&description.graph, 21, 0.3), &CONVERTERS);
-    let mut device = Bench::with_codes(description.clone(), &codes);
+    let codes = codes_of(&parameters(&description.graph, 21, 0.3), &CONVERTERS);
+    let mut device = DrivenDevice::with_codes(description.clone(), &codes);
     device.plan(&plan);
     let want = device.run(&xor_shots(1..=6));
 
-    let (mut bench, wire) = emulated(&description, &BoardPlan::default(), None);
-    bench.commit(&codes);
-    bench.plan(&plan);
-    bench.queue(&xor_shots(1..=6));
-    bench.wait(2);
-    bench.device.hang_up();
+    let (mut driven, wire) = emulated(&description, &BoardPlan::default(), None);
+    driven.commit(&codes);
+    driven.plan(&plan);
+    driven.queue(&xor_shots(1..=6));
+    driven.wait(2);
+    driven.pair.device.hang_up();
     let at_ground = |wire: &Wire| {
         let rack = wire.rack.borrow();
         (0..40).all(|channel| rack.output(Channel { chip: 0, channel }) == Some(0x8000))
     };
     assert!(at_ground(&wire), "safe: couplings at mid-scale");
-    let already = bench.rows.values().map(Vec::len).sum::<usize>() / 4;
-    bench.order(Command::Arm(bench.generation));
+    let already = driven.rows().values().map(Vec::len).sum::<usize>() / 4;
+    driven.order(Command::Arm(driven.generation));
     assert!(!at_ground(&wire));
-    bench.wait(6 - already);
-    assert!(bench.rows == want);
+    driven.wait(6 - already);
+    assert!(driven.rows() == want);
     assert!(wire.rack.borrow().counts().shots >= 6);
 }
 
@@ -361,7 +361,7 @@ impl Sink {
 fn the_record_shows_that_nothing_but_safe_codes_was_written_before_the_first_commit() {
     let description = ideal(small(), 1);
     let record = Sink::default();
-    let (mut bench, _) = emulated(&description, &BoardPlan::default(), Some(record.clone()));
+    let (mut driven, _) = emulated(&description, &BoardPlan::default(), Some(record.clone()));
     let of = |lines: &[Vec<String>], event: &str| lines.iter().filter(|line| line[1] == event).count();
     let image = image(&description, &BoardPlan::default()).unwrap();
     let inputs = RigImage::parse(&image).unwrap().input_channels().next().unwrap().chip.to_string();
@@ -395,19 +395,19 @@ fn the_record_shows_that_nothing_but_safe_codes_was_written_before_the_first_com
     let last_setting = before.iter().rposition(|line| line[1] == "write" && line[5].starts_with("ofs")).unwrap();
     assert!(last_setting < position(&before, "clear", "0001"));
 
-    bench.commit(&Codes::new(&parameters(&description.graph, 3, 0.3), &CONVERTERS));
-    bench.plan(&plan(&[]));
-    bench.run(&xor_shots(1..=1));
+    driven.commit(&codes_of(&parameters(&description.graph, 3, 0.3), &CONVERTERS));
+    driven.plan(&plan(&[]));
+    driven.run(&xor_shots(1..=1));
     let all = record.lines();
     assert!(unsafe_latched(&all) > outputs / 2);
     assert_eq!((of(&all, "mark"), of(&all, "error")), (1, 0));
     let mark = all.iter().find(|line| line[1] == "mark").unwrap();
     assert_eq!(mark[4], "0001");
     let conversions = all.iter().filter(|line| line[1] == "convert" && line[4] == "0001").count();
-    assert_eq!(conversions as u64, bench.device.counts().reads);
+    assert_eq!(conversions as u64, driven.pair.device.counts().reads);
 
     let known = all.len();
-    bench.device.hang_up();
+    driven.pair.device.hang_up();
     let after = &record.lines()[known..];
     assert_eq!(after[0][1..5], ["clear", "", "", "0000"].map(str::to_owned), "at ground first");
     assert_eq!(unsafe_latched(after), 0);

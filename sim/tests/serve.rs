@@ -20,16 +20,14 @@ use std::{
 use common::{ideal, small};
 use xyloop_firmware::generations::crc_of;
 use xyloop_protocol::{
-    adversary::{FrameFinder, Trace},
-    frame,
     greeting::Greeting,
-    link::{self, Link, Role},
-    message::{
-        self, Block, Bytes, CodeArray, Command, Event, Generation, Report, Request, SafeCause, Stage, State, Status,
-    },
+    link::{self, Role},
+    message::{Block, Bytes, CodeArray, Command, Generation, SafeCause, Stage, State, Status},
+    trace::{FrameFinder, Trace},
     units::DacCode,
 };
 use xyloop_sim::{Description, Embedded, Served, serve::LineReport};
+use xyloop_testbench::{Answer, LinkSizes, ScriptedHost};
 
 /// Longest wait for anything that has to happen.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -92,42 +90,36 @@ impl Line for TcpStream {
 /// A host on the real clock.
 struct Host<L> {
     line: L,
-    link: Link<'static>,
+    end: ScriptedHost<'static>,
     started: Instant,
 }
 
 impl<L: Line> Host<L> {
     fn new(line: L, session: u32) -> Self {
-        let storage = link::Storage {
-            frame: vec![0; frame::storage_len(1024)].leak(),
-            receive: vec![0; 1 << 14].leak(),
-            send: vec![0; 1 << 14].leak(),
-            flight: vec![link::InFlight::default(); 64].leak(),
-        };
-        let mut link = Link::new(Role::Host, storage, link::Config::host());
-        link.connect(session, Greeting::new(0, 0).encode(&mut [0; Greeting::MAX]).unwrap(), 0).unwrap();
-        Self { line, link, started: Instant::now() }
+        let mut end = ScriptedHost::new(LinkSizes::new(1024, 1 << 14, 1 << 14));
+        end.link.connect(session, Greeting::new(0, 0).encode(&mut [0; Greeting::MAX]).unwrap(), 0).unwrap();
+        Self { line, end, started: Instant::now() }
     }
 
     /// Writes what is due and reads what comes; `false` if the line is cut.
     fn turn(&mut self) -> bool {
         let now_us = self.started.elapsed().as_micros() as u64;
         let mut buffer = [0; 4096];
-        let length = self.link.transmit(now_us, &mut buffer);
+        let length = self.end.link.transmit(now_us, &mut buffer);
         if length > 0 && !self.line.write(&buffer[..length]) {
             return false;
         }
         let within = if length > 0 { Duration::ZERO } else { Duration::from_millis(5) };
         let Some(bytes) = self.line.read(within) else { return false };
-        self.link.receive(self.started.elapsed().as_micros() as u64, &bytes);
+        self.end.link.receive(self.started.elapsed().as_micros() as u64, &bytes);
         true
     }
 
     fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let due = Instant::now() + DEADLINE;
         while !done(self) {
-            assert!(Instant::now() < due, "waited too long: {what}, {:?}", self.link.state());
-            assert!(self.turn(), "the line was cut: {what}, {:?}", self.link.state());
+            assert!(Instant::now() < due, "waited too long: {what}, {:?}", self.end.link.state());
+            assert!(self.turn(), "the line was cut: {what}, {:?}", self.end.link.state());
         }
     }
 
@@ -135,39 +127,33 @@ impl<L: Line> Host<L> {
     fn until_cut(&mut self) {
         let due = Instant::now() + DEADLINE;
         while self.turn() {
-            assert!(Instant::now() < due, "the line is not cut, {:?}", self.link.state());
+            assert!(Instant::now() < due, "the line is not cut, {:?}", self.end.link.state());
         }
     }
 
     /// Until the device has answered; its boot id.
     fn greet(&mut self) -> u32 {
-        self.until("the first exchange", |host| host.link.session().is_some());
-        Greeting::from_bytes(self.link.peer_greeting()).unwrap().boot_id
+        self.until("the first exchange", |host| host.end.link.session().is_some());
+        Greeting::from_bytes(self.end.link.peer_greeting()).unwrap().boot_id
     }
 
-    fn ask<T>(&mut self, command: Command<'_>, answer: impl Fn(&Report<'_>) -> Option<T>) -> T {
-        let mut buffer = [0; 256];
-        self.link.send(message::encode(&Request { tag: 9, command }, &mut buffer).unwrap()).unwrap();
-        let mut found = None;
+    fn ask(&mut self, command: Command<'_>) -> Answer {
+        let tag = self.end.try_tell(command).expect("a session, and room");
         self.until("an answer", |host| {
-            while let Some(message) = host.link.front() {
-                let event = message::decode::<Event<'_>>(message).unwrap();
-                if event.tag == 9 {
-                    found = Some(answer(&event.report).unwrap_or_else(|| panic!("{:?}", event.report)));
-                }
-                host.link.pop();
-            }
-            found.is_some()
+            host.end.listen();
+            host.end.is_answered(tag)
         });
-        found.unwrap()
+        self.end.take_answer(tag).unwrap()
     }
 
     fn order(&mut self, command: Command<'_>) {
-        self.ask(command, |report| matches!(report, Report::Done).then_some(()));
+        assert_eq!(self.ask(command), Answer::Done);
     }
 
     fn status(&mut self) -> Status {
-        self.ask(Command::Status, |report| if let Report::Status(status) = report { Some(*status) } else { None })
+        let answer = self.ask(Command::Status);
+        let Answer::Status(status) = answer else { panic!("{answer:?}") };
+        status
     }
 
     /// Commits the safe codes as generation 5.
@@ -219,8 +205,9 @@ fn a_reboot_forgets_everything_but_the_line() {
     host.commit();
     assert!(host.status().uptime_us > 0);
     device.reboot(78);
-    host.until("a reset", |host| host.link.state() == link::State::Reset { session: 1 });
-    host.link
+    host.until("a reset", |host| host.end.link.state() == link::State::Reset { session: 1 });
+    host.end
+        .link
         .connect(
             2,
             Greeting::new(0, 0).encode(&mut [0; Greeting::MAX]).unwrap(),
@@ -239,11 +226,11 @@ fn what_is_sent_to_nobody_is_lost() {
     let mut buffer = [0; 512];
     let mut host = Host::new(InProcess(&device, lost), 1);
     drop(sender);
-    let length = host.link.transmit(0, &mut buffer);
+    let length = host.end.link.transmit(0, &mut buffer);
     assert!(length > 0 && device.send(buffer[..length].to_vec()), "the device is there, though");
     let mut next = Host::new(InProcess::connect(&device), 2);
     next.greet();
-    assert_eq!(next.status().link.bytes_in as u32, next.link.counters().bytes_out as u32);
+    assert_eq!(next.status().link.bytes_in as u32, next.end.link.counters().bytes_out as u32);
 }
 
 /// A device on TCP, on a thread of its own until the end of the test.
@@ -318,7 +305,7 @@ fn a_host_that_is_there_keeps_the_device() {
     });
     let mut second = Host::new(device.connect(), 2);
     second.until_cut();
-    assert_eq!(second.link.counters().bytes_in, 0, "it was not served");
+    assert_eq!(second.end.link.counters().bytes_in, 0, "it was not served");
     done.store(true, Ordering::Relaxed);
     let mut first = first.join().unwrap();
     let status = first.status();
@@ -331,7 +318,7 @@ fn a_cut_line_closes_the_connection_and_can_be_connected_again() {
     for session in 1..=3 {
         let mut host = Host::new(device.connect(), session);
         host.until_cut();
-        assert_eq!(host.link.counters().bytes_in, 0);
+        assert_eq!(host.end.link.counters().bytes_in, 0);
     }
     let [from_host, to_host] = device.end().faults.unwrap();
     assert_eq!((from_host.disconnects, from_host.frames, to_host.frames), (3, 3, 0));

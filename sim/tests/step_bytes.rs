@@ -14,6 +14,7 @@ use xyloop_protocol::{
     codec::Codec,
     message::{Block, Command, Cost, Generation, Plan, ReadOut},
 };
+use xyloop_testbench::{Answer, Row, ScriptedHost};
 
 /// Sums in a piece: as many as a message of this device takes as words.
 const SHOTS: u64 = 16;
@@ -39,7 +40,7 @@ impl Adam {
     }
 
     fn codes(&self) -> Codes {
-        Codes::new(&self.parameters, &CONVERTERS)
+        codes_of(&self.parameters, &CONVERTERS)
     }
 
     fn step(&mut self, sums: &[i32]) {
@@ -57,38 +58,47 @@ impl Adam {
     }
 }
 
-/// One step over the line: what it measured, and its bytes.
-fn step(bench: &mut LineBench, held: &mut Option<(Generation, Codes)>, codes: &Codes, plan: &Plan) -> usize {
+/// One step over the line: its bytes, and the sums it measured.
+fn step(
+    device: &mut DeviceOnLine,
+    held: &mut Option<(Generation, Codes)>,
+    codes: &Codes,
+    plan: &Plan,
+) -> (usize, Vec<i32>) {
     let number = held.as_ref().map_or(1, |(held, _)| held.number + 1);
-    let (generation, before) = (codes.generation(number), bench.line_bytes);
-    let (results, start) = (bench.results, bench.now_us);
+    let (generation, before) = (codes.generation(number), device.line_bytes());
+    let wanted = device.host.rows.len() + 4 * SHOTS as usize;
     for (block, codes, base) in [
         (Block::Couplings, &codes.couplings, held.as_ref().map(|(base, held)| (*base, held.couplings.clone()))),
         (Block::Fields, &codes.fields, held.as_ref().map(|(base, held)| (*base, held.fields.clone()))),
     ] {
         match base {
             Some((base, held)) if plan.codec == Codec::Delta => {
-                bench.stage_differences(number, block, codes, &held, base);
+                device.stage_differences(number, block, codes, &held, base);
             }
-            _ => bench.stage(number, block, codes),
+            _ => {
+                device.tell_stage(number, block, codes, CODES);
+            }
         }
     }
-    bench.tell(Command::Commit(generation));
-    bench.tell(Command::Plan(Plan { generation, ..*plan }));
+    device.tell(Command::Commit(generation));
+    device.tell(Command::Plan(Plan { generation, ..*plan }));
     let last = u64::from(number) * SHOTS;
-    bench.shoot(&xor_shots(last - SHOTS + 1..=last));
-    bench.sums.clear();
-    let total = if plan.read_out == ReadOut::Contrast { codes.couplings.len() + codes.fields.len() } else { 0 };
-    if total > 0 {
-        bench.tell(Command::Collect(0));
+    for shot in xor_shots(last - SHOTS + 1..=last) {
+        device.queue(&shot);
     }
-    let wanted = results + 4 * SHOTS as usize;
-    bench.run_until(start + 5_000_000, |bench| bench.results == wanted && bench.sums.len() == total);
-    assert_eq!((bench.results, bench.sums.len()), (wanted, total));
-    bench.tell(Command::Retire(last));
-    bench.run_until(bench.now_us + 5_000, |_| false);
+    let total = if plan.read_out == ReadOut::Contrast { codes.couplings.len() + codes.fields.len() } else { 0 };
+    let collect = if total > 0 { device.tell(Command::Collect(0)) } else { 0 };
+    let all_here = |host: &ScriptedHost<'_>| host.rows.len() == wanted && host.sums(collect).len() == total;
+    device.run_until(5_000_000, |pair| all_here(&pair.host));
+    let sums = device.host.sums(collect);
+    let mut answers = device.host.answers.drain(..);
+    assert!(answers.all(|(tag, answer)| tag == collect || answer == Answer::Done));
+    drop(answers);
+    device.tell(Command::Retire(last));
+    device.run_for(5_000);
     *held = Some((generation, codes.clone()));
-    bench.line_bytes - before
+    (device.line_bytes() - before, sums)
 }
 
 #[test]
@@ -96,30 +106,34 @@ fn a_step_with_contrast_sums_fits_7600_bytes_and_one_with_all_phases_18000() {
     let segments = symmetric(0.03, Cost::Log { bound_q14: 1638 });
     let of = |read_out, codec| Plan { read_out, codec, ..plan(&segments) };
     let (mut adam, mut generations, mut sums) = (Adam::new(), Vec::new(), Vec::new());
-    let mut bench = LineBench::new();
+    let mut device = DeviceOnLine::new();
     let (mut held, mut with_sums) = (None, Vec::new());
     for _ in 0..STEPS {
         generations.push(adam.codes());
         let codes = generations.last().unwrap();
-        with_sums.push(step(&mut bench, &mut held, codes, &of(ReadOut::Contrast, Codec::Delta)));
-        adam.step(&bench.sums);
-        sums.push(bench.sums.clone());
+        let (bytes, measured) = step(&mut device, &mut held, codes, &of(ReadOut::Contrast, Codec::Delta));
+        adam.step(&measured);
+        with_sums.push(bytes);
+        sums.push(measured);
     }
-    let mut bench = LineBench::new();
+    let mut device = DeviceOnLine::new();
     let (mut held, mut with_phases) = (None, Vec::new());
     for codes in &generations {
-        with_phases.push(step(&mut bench, &mut held, codes, &of(ReadOut::Phases, Codec::Delta)));
+        with_phases.push(step(&mut device, &mut held, codes, &of(ReadOut::Phases, Codec::Delta)).0);
     }
     // The same in words, for a few steps.
-    let (mut phases, mut contrast) = (LineBench::new(), LineBench::new());
+    let (mut phases, mut contrast) = (DeviceOnLine::new(), DeviceOnLine::new());
     let (mut plain, mut plain_sums, mut held, mut held_too) = (Vec::new(), Vec::new(), None, None);
     for (codes, sums) in generations.iter().zip(&sums).take(COMPARED) {
-        plain.push(step(&mut phases, &mut held, codes, &of(ReadOut::Phases, Codec::Words)));
-        plain_sums.push(step(&mut contrast, &mut held_too, codes, &of(ReadOut::Contrast, Codec::Words)));
-        assert_eq!(contrast.sums, *sums);
+        plain.push(step(&mut phases, &mut held, codes, &of(ReadOut::Phases, Codec::Words)).0);
+        let (bytes, measured) = step(&mut contrast, &mut held_too, codes, &of(ReadOut::Contrast, Codec::Words));
+        plain_sums.push(bytes);
+        assert_eq!(measured, *sums);
     }
-    for (shot, rows) in &phases.rows {
-        assert!(bench.rows[shot] == *rows, "shot {shot} is the same in either codec");
+    let rows_of = |device: DeviceOnLine| by_shot(device.into_rows().into_iter().map(Row::without_origin));
+    let coded = rows_of(device);
+    for (shot, rows) in rows_of(phases) {
+        assert!(coded[&shot] == rows, "shot {shot} is the same in either codec");
     }
     println!("bytes a step, the first with all codes as words:");
     println!("contrast, delta: {with_sums:?}\ncontrast, words: {plain_sums:?}");

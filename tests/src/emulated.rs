@@ -13,7 +13,7 @@ use std::{
 
 use xyloop_sim::emulator::Monitor;
 
-use crate::{Bench, Running, repository};
+use crate::{Running, WorkFolder, repository};
 
 /// The firmware's ELF file, built; `None`, and a note, if it cannot be had here and is not required.
 pub fn firmware() -> Option<&'static Path> {
@@ -54,9 +54,9 @@ pub struct Emulated {
 
 impl Emulated {
     /// Starts the board of a rig or experiment file; `None` where there is no emulator.
-    pub fn start(bench: &Bench, file: &str, more: &[&str]) -> Option<Self> {
+    pub fn start(here: &WorkFolder, file: &str, more: &[&str]) -> Option<Self> {
         let firmware = firmware()?.to_str().unwrap();
-        let process = bench.start(&[&["sim", "board", "--config", file, "--firmware", firmware], more].concat());
+        let process = here.start(&[&["sim", "board", "--config", file, "--firmware", firmware], more].concat());
         let place = process.wait_for_stdout("/");
         let emulator = process.wait_for_stderr("  emulator  ");
         let plant = process.wait_for_stderr("  plant  ");

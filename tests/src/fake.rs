@@ -16,10 +16,8 @@ use rustix::{
     pty::OpenptFlags,
     termios::OptionalActions,
 };
-use xyloop_protocol::{
-    frame,
-    link::{self, Link},
-};
+use xyloop_protocol::link::{self, Link};
+use xyloop_testbench::{LinkMemory, LinkSizes};
 
 /// A pseudo-terminal in raw mode without anything behind it.
 pub struct Pty {
@@ -131,10 +129,8 @@ fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> String {
 fn answer(mut stream: TcpStream, config: link::Config, greeting: &[u8]) -> std::io::Result<()> {
     let started = Instant::now();
     let now_us = || started.elapsed().as_micros() as u64;
-    let mut memory = [vec![0; frame::storage_len(1024)], vec![0; 4096], vec![0; 4096]];
-    let [frame, receive, send] = &mut memory;
-    let flight = &mut [link::InFlight::default(); 16];
-    let mut link = Link::new(link::Role::Device, link::Storage { frame, receive, send, flight }, config);
+    let mut memory = LinkMemory::new(LinkSizes::new(1024, 4096, 4096));
+    let mut link = Link::new(link::Role::Device, memory.storage(), config);
     link.set_greeting(greeting).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(10)))?;
     let mut buffer = [0; 4096];

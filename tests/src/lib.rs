@@ -113,15 +113,15 @@ pub fn toml_files(folder: &str) -> Vec<PathBuf> {
 }
 
 /// A temporary folder to work in; gone at the end of the test.
-pub struct Bench(tempfile::TempDir);
+pub struct WorkFolder(tempfile::TempDir);
 
-impl Default for Bench {
+impl Default for WorkFolder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Bench {
+impl WorkFolder {
     /// An empty one.
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())

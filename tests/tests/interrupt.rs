@@ -2,18 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use xyloop::folder::StopReason;
-use xyloop_tests::{Bench, ENDLESS, FIRST_EPOCH, TINY, small};
+use xyloop_tests::{ENDLESS, FIRST_EPOCH, TINY, WorkFolder, small};
 
 #[test]
 fn a_training_ends_at_a_shot_and_the_device_is_safe() {
-    let bench = Bench::new();
-    let served = bench.serve(&small(), &["--pty"]);
-    let training = bench.start(&[&["train", &small(), "--device", &served.place], &ENDLESS[..]].concat());
+    let here = WorkFolder::new();
+    let served = here.serve(&small(), &["--pty"]);
+    let training = here.start(&[&["train", &small(), "--device", &served.place], &ENDLESS[..]].concat());
     training.wait_for_stderr(FIRST_EPOCH);
     training.interrupt();
     let done = training.finish().expect_code(1).expect_stderr(&["stopping after the shot in progress"]);
     assert!(done.stdout.contains("interrupted after") && done.stdout.contains("outputs are safe"), "{done}");
-    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    let [run] = &here.runs()[..] else { panic!("{done}") };
 
     let stop = run.stop();
     assert_eq!(stop.reason, StopReason::Interrupted);
@@ -23,25 +23,25 @@ fn a_training_ends_at_a_shot_and_the_device_is_safe() {
     assert_eq!(run.final_files().len(), 7);
     assert!(!run.path().join("evaluation.json").exists(), "nothing was judged");
     // Half a run can be judged as well as a whole one.
-    let _ = bench.xyloop(&["eval", run.argument(), "--starts", "1"]).expect_code(0);
+    let _ = here.xyloop(&["eval", run.argument(), "--starts", "1"]).expect_code(0);
 
-    let info = bench.info(&served.place);
+    let info = here.info(&served.place);
     assert_eq!(info["status"]["state"], serde_json::json!({ "Safe": "Asked" }), "{info}");
     assert_eq!(info["status"]["shots_pending"], 0, "{info}");
 
-    let next = bench.train(&["--device", &served.place]);
-    next.expect_same_result(&bench.train(&[]), "the next run");
+    let next = here.train(&["--device", &served.place]);
+    next.expect_same_result(&here.train(&[]), "the next run");
 }
 
 #[test]
 fn an_evaluation_that_is_interrupted_is_no_finished_run() {
-    let bench = Bench::new();
+    let here = WorkFolder::new();
     let endless = ["--set", "train.epochs_max=1", "--set", "eval.starts=20000"];
-    let training = bench.start(&[&["train", &small()], &TINY[..], &endless].concat());
+    let training = here.start(&[&["train", &small()], &TINY[..], &endless].concat());
     training.wait_for_stderr("evaluating");
     training.interrupt();
     let done = training.finish().expect_code(1).expect_stderr(&["stopping after the shot in progress"]);
-    let [run] = &bench.runs()[..] else { panic!("{done}") };
+    let [run] = &here.runs()[..] else { panic!("{done}") };
     assert_eq!(run.stop().reason, StopReason::Interrupted, "{done}");
     assert!(done.stdout.contains("interrupted"), "{done}");
     assert!(!run.path().join("evaluation.json").exists(), "{done}");
@@ -49,9 +49,9 @@ fn an_evaluation_that_is_interrupted_is_no_finished_run() {
 
 #[test]
 fn a_served_device_ends_at_once() {
-    let bench = Bench::new();
+    let here = WorkFolder::new();
     for way in ["--pty", "--tcp"] {
-        let served = bench.serve(&small(), &[way]);
+        let served = here.serve(&small(), &[way]);
         served.process.wait_for_stderr("Ctrl-C ends it");
         served.process.interrupt();
         let _ = served.process.finish().expect_code(0);

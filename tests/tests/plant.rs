@@ -16,7 +16,7 @@ use xyloop_firmware::{
     rig_image::RigImage,
 };
 use xyloop_protocol::units::{DacCode, Turn};
-use xyloop_tests::{Bench, Running, config, small};
+use xyloop_tests::{Running, WorkFolder, config, small};
 
 const HELLO: &[u8; 19] = b"\x01\0\x10xyloop carrier 1";
 
@@ -34,10 +34,10 @@ impl<W: Write, R: Read> Carrier for Wire<W, R> {
 }
 
 /// The image of the 25-site rig, as `config board` writes it.
-fn image(bench: &Bench) -> &'static [u8] {
-    let done = bench.xyloop(&["config", "board", &small(), "--image", "rig.bin"]).expect_code(0);
+fn image(here: &WorkFolder) -> &'static [u8] {
+    let done = here.xyloop(&["config", "board", &small(), "--image", "rig.bin"]).expect_code(0);
     assert!(done.stdout.starts_with("Rig `xor-5x5-4nsq`: "), "{done}");
-    fs::read(bench.path().join("rig.bin")).unwrap().leak()
+    fs::read(here.path().join("rig.bin")).unwrap().leak()
 }
 
 /// Sets the chips up as firmware does after a start: registers, read-back, safe codes, latch.
@@ -54,8 +54,8 @@ fn boots(bytes: &'static [u8], carrier: impl Carrier) -> bool {
     FrontEnd::new(Remote::new(carrier, image.crc()), image, memory).unwrap().recover(&safe).is_ok()
 }
 
-fn plant(bench: &Bench, more: &[&str]) -> (Running, String) {
-    let process = bench.start(&[&["sim", "plant", "--config", &small()], more].concat());
+fn plant(here: &WorkFolder, more: &[&str]) -> (Running, String) {
+    let process = here.start(&[&["sim", "plant", "--config", &small()], more].concat());
     let place = process.wait_for_stdout("");
     (process, place)
 }
@@ -68,13 +68,13 @@ fn connect(place: &str) -> Wire<TcpStream, TcpStream> {
 
 #[test]
 fn a_plant_on_tcp_serves_one_board_after_the_other_and_keeps_its_record() {
-    let bench = Bench::new();
-    let image = image(&bench);
-    let (process, place) = plant(&bench, &["--tcp", "--record", "codes.csv"]);
+    let here = WorkFolder::new();
+    let image = image(&here);
+    let (process, place) = plant(&here, &["--tcp", "--record", "codes.csv"]);
     assert!(boots(image, connect(&place)));
     assert!(boots(image, connect(&place)), "the next board");
     process.kill();
-    let read = || fs::read_to_string(bench.path().join("codes.csv")).unwrap();
+    let read = || fs::read_to_string(here.path().join("codes.csv")).unwrap();
     let count = |record: &str, event: &str| record.lines().filter(|line| line.split(',').nth(1) == Some(event)).count();
     let record = read();
     assert!(record.ends_with('\n'));
@@ -82,7 +82,7 @@ fn a_plant_on_tcp_serves_one_board_after_the_other_and_keeps_its_record() {
     assert_eq!(count(&record, "error"), 0, "{record}");
     assert!(count(&record, "write") > 300);
 
-    let (process, place) = plant(&bench, &["--tcp", "--record", "codes.csv"]);
+    let (process, place) = plant(&here, &["--tcp", "--record", "codes.csv"]);
     let mut board = connect(&place);
     // What is left over from an earlier board, then a greeting, then nonsense.
     board.send(&[4, 0, 9, 1]).unwrap();
@@ -106,11 +106,11 @@ fn a_plant_on_tcp_serves_one_board_after_the_other_and_keeps_its_record() {
 
 #[test]
 fn a_plant_behind_fifos_may_die_and_come_back() {
-    let bench = Bench::new();
-    let image = image(&bench);
-    let (process, place) = plant(&bench, &["--fifo", "board"]);
+    let here = WorkFolder::new();
+    let image = image(&here);
+    let (process, place) = plant(&here, &["--fifo", "board"]);
     assert_eq!(place, "board");
-    let names = ["spi.request", "spi.reply"].map(|name| bench.path().join("board").join(name));
+    let names = ["spi.request", "spi.reply"].map(|name| here.path().join("board").join(name));
     let open = |write: bool, path: &Path| File::options().write(write).read(!write).open(path).unwrap();
     let wire = || Wire(open(true, &names[0]), open(false, &names[1]));
     // A board that died in the middle of a message, with an answer that it did not take.
@@ -122,7 +122,7 @@ fn a_plant_behind_fifos_may_die_and_come_back() {
     let mut board = wire();
     process.kill();
     assert!(names.iter().all(|name| name.exists()));
-    let (process, _) = plant(&bench, &["--fifo", "board"]);
+    let (process, _) = plant(&here, &["--fifo", "board"]);
     board.send(&[2, 0, 3, 1]).unwrap();
     assert!(boots(image, board), "the same FIFOs");
     process.interrupt();
@@ -131,7 +131,7 @@ fn a_plant_behind_fifos_may_die_and_come_back() {
     assert!(names.iter().all(|name| !name.exists()), "removed");
 
     fs::write(&names[1], "mine").unwrap();
-    let done = bench.xyloop(&["sim", "plant", "--config", &small(), "--fifo", "board"]);
+    let done = here.xyloop(&["sim", "plant", "--config", &small(), "--fifo", "board"]);
     let done = done.expect_code(2).expect_stderr(&["spi.reply", "there is something else of that name"]);
     assert_eq!(done.stdout, "");
     assert_eq!(fs::read_to_string(&names[1]).unwrap(), "mine");
@@ -139,9 +139,9 @@ fn a_plant_behind_fifos_may_die_and_come_back() {
 
 #[test]
 fn a_board_is_planned_from_its_rig() {
-    let bench = Bench::new();
+    let here = WorkFolder::new();
     let rig = config("rigs/xor-15x15-4nsq.toml");
-    let done = bench.xyloop(&["config", "board", &rig, "--image", "rig.bin", "--csv", "wiring.csv"]).expect_code(0);
+    let done = here.xyloop(&["config", "board", &rig, "--image", "rig.bin", "--csv", "wiring.csv"]).expect_code(0);
     for words in [
         "118 chips",
         " 60 x ad5370 ",
@@ -154,10 +154,10 @@ fn a_board_is_planned_from_its_rig() {
     ] {
         assert!(done.stdout.contains(words), "{words}\n{done}");
     }
-    let bytes = fs::read(bench.path().join("rig.bin")).unwrap();
+    let bytes = fs::read(here.path().join("rig.bin")).unwrap();
     let image = RigImage::parse(&bytes).unwrap();
     assert_eq!((image.sites(), image.chips().len(), image.serial()), (225, 118, "sim-xor-15x15-4nsq"));
-    let wiring = fs::read_to_string(bench.path().join("wiring.csv")).unwrap();
+    let wiring = fs::read_to_string(here.path().join("wiring.csv")).unwrap();
     let lines: Vec<&str> = wiring.lines().collect();
     assert_eq!(lines.len(), 1 + 1930 + 450 + 2 + 450);
     assert_eq!(lines[..2], ["what,index,sites,chip,kind,channel", "coupling,0,0 1,0,ad5370,0"]);
@@ -166,12 +166,12 @@ fn a_board_is_planned_from_its_rig() {
     assert_eq!(lines.last(), Some(&"Q,224,224,117,ad7606,1"));
 
     let settings = ["--set", "board.adc=\"ads131m08\"", "--set", "board.spi_mhz=10", "--json"];
-    let value = bench.xyloop(&[&["config", "board", &rig], &settings[..]].concat()).expect_code(0).json();
+    let value = here.xyloop(&[&["config", "board", &rig], &settings[..]].concat()).expect_code(0).json();
     assert_eq!((&value["chips"][2]["kind"], &value["chips"][2]["chips"]), (&"ads131m08".into(), &57.into()));
     // Four conversions at 128 samples, then 240 bits and the gap of each chip.
     assert_eq!(value["read_us"], 130 + (57_u32 * 245).div_ceil(10));
-    let done = bench.xyloop(&["config", "board", &rig, "--set", "board.dac=\"ad5676r\""]).expect_code(2);
+    let done = here.xyloop(&["config", "board", &rig, "--set", "board.dac=\"ad5676r\""]).expect_code(2);
     let _ = done.expect_stderr(&["needs 356 converter chips", "at most 128"]);
-    let done = bench.xyloop(&["config", "board", &rig, "--set", "board.adc=\"ad5370\""]).expect_code(2);
+    let done = here.xyloop(&["config", "board", &rig, "--set", "board.adc=\"ad5370\""]).expect_code(2);
     let _ = done.expect_stderr(&["`board.adc` is \"ad5370\", a DAC", "`ad7606` or `ads131m08`"]);
 }

@@ -5,17 +5,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use sha2::{Digest, Sha256};
-use xyloop_tests::{Bench, PATIENT, config};
+use xyloop_tests::{PATIENT, WorkFolder, config};
 
 /// Trains an experiment for so many epochs; SHA-256 over the names and bytes of `final/*.npy`, in the order of names.
 fn hash_of_final(experiment: &str, epochs: u32, more: &[&str]) -> String {
-    let bench = Bench::new();
+    let here = WorkFolder::new();
     let epochs = format!("train.epochs_max={epochs}");
     let experiment = config(experiment);
     let settings = ["--set", &epochs, "--set", "eval.starts=1", "--set", "train.stop.epochs_in_a_row=0"];
     let _ =
-        bench.xyloop(&[&["train", &experiment, "--json"], &settings[..], &PATIENT[..], more].concat()).expect_code(0);
-    let [run] = &bench.runs()[..] else { panic!("one run folder is expected") };
+        here.xyloop(&[&["train", &experiment, "--json"], &settings[..], &PATIENT[..], more].concat()).expect_code(0);
+    let [run] = &here.runs()[..] else { panic!("one run folder is expected") };
     let mut files: Vec<_> =
         std::fs::read_dir(run.path().join("final")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

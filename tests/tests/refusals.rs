@@ -1,14 +1,14 @@
 //! Configurations that are refused: exit code 2, a message that names the thing and the next step, nothing left behind.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use xyloop_tests::{Bench, Finished, config, repository, small};
+use xyloop_tests::{Finished, WorkFolder, config, repository, small};
 
 /// Runs the command in an empty folder; it must be refused with these words and leave the folder empty.
 fn expect_refusal(arguments: &[&str], words: &[&str]) -> Finished {
-    let bench = Bench::new();
-    let done = bench.xyloop(arguments).expect_code(2).expect_stderr(words);
+    let here = WorkFolder::new();
+    let done = here.xyloop(arguments).expect_code(2).expect_stderr(words);
     assert_eq!(done.stdout, "", "{done}");
-    assert_eq!(std::fs::read_dir(bench.path()).unwrap().count(), 0, "something was left behind: {arguments:?}");
+    assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0, "something was left behind: {arguments:?}");
     done
 }
 
@@ -62,7 +62,7 @@ fn wrong_files() {
     let rig = config("rigs/xor-5x5-4nsq.toml");
     expect_refusal(&["train", &rig], &[&rig, "is a rig file, an experiment file is needed", "rig ="]);
 
-    let files = Bench::new();
+    let files = WorkFolder::new();
     let experiment = std::fs::read_to_string(small()).unwrap();
     let elsewhere = files.write("elsewhere.toml", &experiment);
     expect_refusal(&["train", &elsewhere], &["rigs/xor-5x5-4nsq.toml", "no such file", "elsewhere.toml"]);

@@ -6,12 +6,12 @@ use std::{collections::BTreeSet, process::Command};
 
 use arrow_schema::DataType;
 use xyloop::{config, folder::StopReason};
-use xyloop_tests::{Bench, TINY, repository, small};
+use xyloop_tests::{TINY, WorkFolder, repository, small};
 
 #[test]
 fn a_run_folder_is_complete() {
-    let bench = Bench::new();
-    let run = bench.train(&["--set", "train.seed=7"]);
+    let here = WorkFolder::new();
+    let run = here.train(&["--set", "train.seed=7"]);
     let names: BTreeSet<String> =
         std::fs::read_dir(run.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let expected = ["equilibria", "evaluation.json", "final", "metrics.csv", "run.toml", "stop.toml"];
@@ -60,8 +60,8 @@ fn a_run_folder_is_complete() {
 
 #[test]
 fn the_log_says_what_its_columns_are() {
-    let bench = Bench::new();
-    let run = bench.train(&[]);
+    let here = WorkFolder::new();
+    let run = here.train(&[]);
     let schema = run.batches()[0].schema();
     for field in schema.fields() {
         let (unit, meaning) = (field.metadata().get("unit"), field.metadata().get("meaning"));
@@ -76,26 +76,26 @@ fn the_log_says_what_its_columns_are() {
 
 #[test]
 fn a_log_may_be_left_out_or_hold_the_outputs_alone() {
-    let bench = Bench::new();
-    let contrast = bench.train(&["--set", "read.what=contrast", "--set", "train.guard.basin=count"]);
+    let here = WorkFolder::new();
+    let contrast = here.train(&["--set", "read.what=contrast", "--set", "train.guard.basin=count"]);
     assert!(contrast.rows().iter().all(|row| row.phases.len() == 1));
-    let without = bench.train(&["--set", "log.equilibria=none"]);
+    let without = here.train(&["--set", "log.equilibria=none"]);
     assert!(!without.path().join("equilibria").exists());
     assert_eq!(without.stop().counts.equilibria_logged, 0);
-    assert_eq!(without.final_files(), bench.train(&[]).final_files());
+    assert_eq!(without.final_files(), here.train(&[]).final_files());
 }
 
 #[test]
 fn a_folder_that_cannot_be_made_is_said_before_anything_runs() {
-    let bench = Bench::new();
-    let done = bench.xyloop(&["train", &small(), "--set", "log.dir=no/such/folder"]).expect_code(2);
+    let here = WorkFolder::new();
+    let done = here.xyloop(&["train", &small(), "--set", "log.dir=no/such/folder"]).expect_code(2);
     let _ = done.expect_stderr(&["no/such/folder", "log.dir"]);
 }
 
 #[test]
 fn python_opens_a_run() {
-    let bench = Bench::new();
-    let run = bench.train(&[]);
+    let here = WorkFolder::new();
+    let run = here.train(&[]);
     let python = std::env::var_os("XYLOOP_PYTHON").unwrap_or_else(|| "python3".into());
     let script = repository().join("tests/python/open_run.py");
     let required = std::env::var_os("XYLOOP_REQUIRE_PYTHON").is_some_and(|value| value == "1");

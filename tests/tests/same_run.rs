@@ -1,12 +1,12 @@
 //! The same experiment comes to the same bytes wherever its device is and however its shots are cut and computed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use xyloop_tests::{Bench, Run, small};
+use xyloop_tests::{Run, WorkFolder, small};
 
 #[test]
 fn same_run_everywhere() {
-    let bench = Bench::new();
-    let embedded = bench.train(&[]);
+    let here = WorkFolder::new();
+    let embedded = here.train(&[]);
     assert_eq!(embedded.rows().len(), 96 * 4 + 20 * 2);
     let small = small();
     for way in [
@@ -15,10 +15,10 @@ fn same_run_everywhere() {
         &["--pty", "--baud", "921600"],
         &["--tcp", "127.0.0.1:0", "--baud", "3000000"],
     ] {
-        let served = bench.serve(&small, way);
+        let served = here.serve(&small, way);
         for time in ["first", "second"] {
             let codec = if time == "first" { "link.codec=words" } else { "link.codec=delta" };
-            let run = bench.train(&["--device", &served.place, "--set", codec]);
+            let run = here.train(&["--device", &served.place, "--set", codec]);
             let why = format!("{time} run at {}, {codec}", served.place);
             run.expect_same_result(&embedded, &why);
             run.expect_same_rows(&embedded, &why);
@@ -28,10 +28,10 @@ fn same_run_everywhere() {
 
 /// Trains with each setting beside the common ones; every run must come to the first one's parameters and equilibria.
 fn expect_all_the_same(common: &[&str], variants: &[&[&str]]) -> Run {
-    let bench = Bench::new();
+    let here = WorkFolder::new();
     let mut first: Option<Run> = None;
     for variant in variants {
-        let run = bench.train(&[common, variant].concat());
+        let run = here.train(&[common, variant].concat());
         let first = first.get_or_insert_with(|| run.clone());
         let why = format!("{common:?} {variant:?}");
         run.expect_same_result(first, &why);
@@ -40,7 +40,7 @@ fn expect_all_the_same(common: &[&str], variants: &[&[&str]]) -> Run {
             std::fs::remove_dir_all(run.path()).unwrap();
         }
     }
-    // The bench goes with its folders: what is asked of the run is asked here.
+    // The folder goes with what is in it: what is asked of the run is asked here.
     let first = first.unwrap();
     assert_eq!(first.stop().shots, 96);
     first
@@ -84,41 +84,41 @@ fn same_run_whatever_the_cut_with_sums_on_the_device() {
 #[test]
 fn another_seed_is_another_run() {
     // What the tests above would not notice: settings that are ignored.
-    let bench = Bench::new();
-    let reference = bench.train(&TAKEN);
+    let here = WorkFolder::new();
+    let reference = here.train(&TAKEN);
     for other in [["--set", "train.seed=2"], ["--set", "rig.plant.iq_noise=0.001"], ["--set", "train.nudge.beta=0.04"]]
     {
         let couplings = |run: &Run| run.final_files()["couplings.npy"].clone();
-        assert_ne!(couplings(&bench.train(&[&TAKEN[..], &other].concat())), couplings(&reference), "{other:?}");
+        assert_ne!(couplings(&here.train(&[&TAKEN[..], &other].concat())), couplings(&reference), "{other:?}");
     }
 }
 
 #[test]
 fn eval_reproduces() {
-    let bench = Bench::new();
-    let run = bench.train(&[]);
+    let here = WorkFolder::new();
+    let run = here.train(&[]);
     let again = |more: &[&str]| {
-        let done = bench.xyloop(&[&["eval", run.argument(), "--json"], more].concat()).expect_code(0);
+        let done = here.xyloop(&[&["eval", run.argument(), "--json"], more].concat()).expect_code(0);
         done.json()["evaluation"].clone()
     };
     assert_eq!(again(&[]), run.evaluation(), "embedded");
-    let served = bench.serve(&small(), &["--pty"]);
+    let served = here.serve(&small(), &["--pty"]);
     assert_eq!(again(&["--device", &served.place]), run.evaluation(), "over a pty");
     assert_eq!(again(&["--device", &served.place, "--starts", "7"])["evaluations"], 28);
 
-    let said = bench.xyloop(&["eval", run.argument()]).expect_code(0).stdout;
+    let said = here.xyloop(&["eval", run.argument()]).expect_code(0).stdout;
     assert!(said.contains("4 samples × 5 kicks") && said.contains("right"), "{said}");
-    assert_eq!(bench.runs().len(), 1, "an evaluation makes no run folder");
+    assert_eq!(here.runs().len(), 1, "an evaluation makes no run folder");
 }
 
 #[test]
 fn eval_refuses_what_is_no_run() {
-    let bench = Bench::new();
-    std::fs::create_dir(bench.path().join("empty")).unwrap();
+    let here = WorkFolder::new();
+    std::fs::create_dir(here.path().join("empty")).unwrap();
     for (name, words) in [("empty", "no run.toml"), ("absent", "check the path")] {
-        let path = bench.path().join(name);
+        let path = here.path().join(name);
         let path = path.to_str().unwrap();
-        let done = bench.xyloop(&["eval", path]).expect_stderr(&[path, words]);
+        let done = here.xyloop(&["eval", path]).expect_stderr(&[path, words]);
         assert_eq!(done.status.code(), Some(2), "{done}");
     }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use serde_json::json;
 use xyloop_protocol::{
-    adversary::{BadFrame, Content, FrameFinder, MessageFinder, Trace, TraceError, TracedFrame},
     link::Role,
+    trace::{BadFrame, Content, FrameFinder, MessageFinder, Trace, TraceError, TracedFrame},
 };
 
 /// Messages named on a frame's line.

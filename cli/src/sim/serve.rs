@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use xyloop::{config, rig::simulated};
-use xyloop_protocol::adversary::Faults;
+use xyloop_protocol::fault::Faults;
 use xyloop_sim::{Served, serve::LineReport};
 
 use crate::{options::Settings, runtime, signals::End};

@@ -1,6 +1,6 @@
 //! Requests from a script: numbers are drawn so that they are often, not always, in range.
 //!
-//! Messages start from those the firmware's tests use and have single fields changed, so that a new field of a message
+//! Messages start from the testbench's and have single fields changed, so that a new field of a message
 //! needs nothing here.
 
 use xyloop_protocol::{
@@ -11,11 +11,12 @@ use xyloop_protocol::{
     },
     units::{Flags, ShotId},
 };
-
-use super::{
-    rig::Rig,
-    words::{Codes, bytes_of, inputs_of, plan, targets_of},
+use xyloop_testbench::{
+    Codes, bytes_of,
+    scripted::{inputs_of, plan, targets_of},
 };
+
+use super::rig::FuzzedRig;
 use crate::script::Script;
 
 /// What a host would keep in mind.
@@ -28,11 +29,11 @@ pub struct Mind {
 
 /// One of a few generations.
 pub fn codes_of(variant: u8) -> Codes {
-    Codes::new(1 + u16::from(variant % 3))
+    Codes::scripted(1 + u16::from(variant % 3))
 }
 
 /// Stages all codes of a generation.
-pub fn stage_all(rig: &mut Rig<'_>, number: u32, codes: &Codes) {
+pub fn stage_all(rig: &mut FuzzedRig<'_>, number: u32, codes: &Codes) {
     for (block, words) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
         let bytes = bytes_of(words);
         rig.tell(Command::Stage(Stage { generation: number, block, first: 0, codes: CodeArray::Words(Bytes(&bytes)) }));
@@ -40,7 +41,7 @@ pub fn stage_all(rig: &mut Rig<'_>, number: u32, codes: &Codes) {
 }
 
 /// Queues shots with ascending ids.
-pub fn shoot(rig: &mut Rig<'_>, count: u8, mind: &mut Mind) {
+pub fn shoot(rig: &mut FuzzedRig<'_>, count: u8, mind: &mut Mind) {
     for _ in 0..count {
         mind.next_id += 1;
         let id = mind.next_id;
@@ -50,7 +51,7 @@ pub fn shoot(rig: &mut Rig<'_>, count: u8, mind: &mut Mind) {
 }
 
 /// Sends the request that the script asks for.
-pub fn ask(rig: &mut Rig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
+pub fn ask(rig: &mut FuzzedRig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
     let command = match script.below(13) {
         0 => Command::Identify,
         1 => Command::Status,

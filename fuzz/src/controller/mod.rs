@@ -6,28 +6,19 @@
 //! host is served.
 
 mod commands;
-mod device;
 mod rig;
-
-#[allow(dead_code, missing_docs, reason = "the firmware's tests use more of it")]
-#[path = "../../../firmware/tests/common/board.rs"]
-mod board;
-#[allow(dead_code, missing_docs, reason = "the firmware's tests use more of it")]
-#[path = "../../../firmware/tests/common/words.rs"]
-mod words;
 
 use xyloop_firmware::{BoardError, Pace};
 use xyloop_protocol::{
     codec::Codec,
     message::{Block, Bytes, CodeArray, Command, Cost, Differences, Plan, ReadOut, Stage},
 };
+use xyloop_testbench::scripted::{BoardScript, Call, plan};
 
 use crate::script::Script;
-use board::{Bench, Call};
 use commands::{Mind, codes_of};
 pub use rig::Conversation;
-use rig::{Memory, Rig};
-use words::plan;
+use rig::{FuzzedRig, Memory};
 
 /// What a script can do; each is one byte (modulo their number), and what it needs follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +93,8 @@ pub fn run(data: &[u8]) {
     let slowness: &[u64] = [&[1][..], &[1, 3], &[0, 2]][kind % 3];
     let start = script.below(4);
     let mut memory = Memory::new(slowness.len());
-    let mut rig = Rig::new(&mut memory, Bench::new(slowness));
-    rig.bench.set_pace(PACES[kind / 3]);
+    let mut rig = FuzzedRig::new(&mut memory, BoardScript::new(slowness));
+    rig.board.set_pace(PACES[kind / 3]);
     let mut mind = Mind::default();
     // Some runs begin where a batch can.
     if start > 0 {
@@ -128,7 +119,7 @@ pub fn run(data: &[u8]) {
 /// Requests and events of a short conversation in which each kind occurs: to begin fuzzing messages with.
 pub fn conversation() -> Conversation {
     let mut memory = Memory::new(1);
-    let mut rig = Rig::new(&mut memory, Bench::new(&[1]));
+    let mut rig = FuzzedRig::new(&mut memory, BoardScript::new(&[1]));
     let mut mind = Mind::default();
     rig.record = Some(Conversation::default());
     rig.connect();
@@ -156,20 +147,20 @@ pub fn conversation() -> Conversation {
     }
     rig.tell_raw(&[1, 2, 3]);
     rig.exchange();
-    rig.bench.fail.set(Some((Call::StageCouplings, 0, BoardError::Converter)));
+    rig.board.fail.set(Some((Call::StageCouplings, 0, BoardError::Converter)));
     rig.tell(Command::Abort);
     rig.exchange();
     rig.record.take().unwrap_or_default()
 }
 
-fn commit(rig: &mut Rig<'_>, mind: &mut Mind, variant: u8) {
+fn commit(rig: &mut FuzzedRig<'_>, mind: &mut Mind, variant: u8) {
     let codes = codes_of(variant);
     mind.held = codes.generation(mind.held.number.wrapping_add(1));
     commands::stage_all(rig, mind.held.number, &codes);
     rig.tell(Command::Commit(mind.held));
 }
 
-fn act(rig: &mut Rig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
+fn act(rig: &mut FuzzedRig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
     match OPS[usize::from(script.byte()) % OPS.len()] {
         Op::Ask => commands::ask(rig, script, mind),
         Op::Commit => commit(rig, mind, script.byte()),
@@ -181,35 +172,35 @@ fn act(rig: &mut Rig<'_>, script: &mut Script<'_>, mind: &mut Mind) {
             return rig.run_for(u64::from(script.byte()) << exponent);
         }
         Op::Cut => {
-            let way = if script.flag() { &mut rig.up } else { &mut rig.down };
-            way.cut = !way.cut;
+            let direction = if script.flag() { &mut rig.up } else { &mut rig.down };
+            direction.cut = !direction.cut;
         }
         Op::Flip => {
-            let way = if script.flag() { &mut rig.up } else { &mut rig.down };
-            way.flip = Some(script.u16());
+            let direction = if script.flag() { &mut rig.up } else { &mut rig.down };
+            direction.flip = Some(script.u16());
         }
         Op::Lose => {
-            let way = if script.flag() { &mut rig.up } else { &mut rig.down };
-            way.lose = true;
+            let direction = if script.flag() { &mut rig.up } else { &mut rig.down };
+            direction.lose = true;
         }
         Op::Connect => rig.connect(),
         Op::Close => rig.close(),
         Op::HangUp => {
             rig.device.hang_up();
-            assert!(rig.bench.is_safe(), "a closed socket needs no deadman");
+            assert!(rig.board.is_safe(), "a closed socket needs no deadman");
         }
         Op::Fail => {
             let call = CALLS[usize::from(script.below(7))];
             let after = script.byte();
-            rig.bench.fail.set(Some((call, after.into(), ERRORS[usize::from(script.below(3))])));
+            rig.board.fail.set(Some((call, after.into(), ERRORS[usize::from(script.below(3))])));
         }
         Op::Noise => rig.noise(script.short_piece()),
         Op::Forge => rig.forge(script),
         Op::Plant => {
-            rig.bench.amplitude.set(f64::from(script.byte()) / 200.0);
+            rig.board.amplitude.set(f64::from(script.byte()) / 200.0);
             let moving = script.byte();
             let rate = f64::from(moving) * 1e-5;
-            rig.bench.drift.set((moving & 1 == 1).then_some((usize::from(moving / 2) % 6, rate, 3_000)));
+            rig.board.drift.set((moving & 1 == 1).then_some((usize::from(moving / 2) % 6, rate, 3_000)));
         }
     }
     // Some things happen at the same moment.

@@ -9,20 +9,21 @@ use xyloop_firmware::Controller;
 use xyloop_protocol::{
     frame::{Deframer, Header, Role, WIRE_VERSION},
     link::{self, Link},
-    message::{self, Command, Event, Report, Request, State},
+    message::{self, BootCause, Command, Event, Report, Request, State},
     units::ShotId,
 };
-
-use super::{
-    board::{Act, Bench, ScriptedBoard},
-    device::DeviceMemory,
-    words::DEADMAN_US,
+use xyloop_testbench::{
+    LinkMemory, LinkSizes,
+    scripted::{Act, BoardScript, Boot, DEADMAN_US, ScriptedBoard, ScriptedMemory},
 };
+
 use crate::{
     script::Script,
-    wire::{LinkMemory, forged, framed, plain_header},
+    wire::{forged, framed, plain_header},
 };
 
+/// Slots of the device: few, so that they fill up.
+const SLOTS: usize = 5;
 /// Bytes handed over at once.
 const CHUNK: usize = 700;
 /// Moments a run may have: a plan can ask for a look every microsecond.
@@ -34,7 +35,7 @@ const ROUNDS: u32 = 3_000;
 
 /// Owns what a rig borrows.
 pub struct Memory {
-    device: DeviceMemory,
+    device: ScriptedMemory,
     host: LinkMemory,
     watch: Vec<u8>,
 }
@@ -42,7 +43,11 @@ pub struct Memory {
 impl Memory {
     /// For a device of so many replicas.
     pub fn new(replicas: usize) -> Self {
-        Self { device: DeviceMemory::new(replicas), host: LinkMemory::new(256, 4096, 4096), watch: vec![0; 600] }
+        Self {
+            device: ScriptedMemory::new(replicas, SLOTS, LinkSizes::new(256, 2048, 2048)),
+            host: LinkMemory::new(LinkSizes::new(256, 4096, 4096)),
+            watch: vec![0; 600],
+        }
     }
 }
 
@@ -51,7 +56,7 @@ pub type Conversation = (Vec<Vec<u8>>, Vec<Vec<u8>>);
 
 /// What happens to the bytes of one direction.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Way {
+pub struct Direction {
     /// Nothing arrives.
     pub cut: bool,
     /// The next chunk arrives with this bit fallen over.
@@ -60,7 +65,7 @@ pub struct Way {
     pub lose: bool,
 }
 
-impl Way {
+impl Direction {
     fn carry<'c>(&mut self, chunk: &'c mut [u8]) -> &'c [u8] {
         if let Some(bit) = self.flip.take() {
             let bit = usize::from(bit) % (8 * chunk.len());
@@ -72,11 +77,11 @@ impl Way {
 }
 
 /// All of it.
-pub struct Rig<'m> {
+pub struct FuzzedRig<'m> {
     pub device: Controller<'m, ScriptedBoard>,
-    pub bench: Rc<Bench>,
-    pub up: Way,
-    pub down: Way,
+    pub board: Rc<BoardScript>,
+    pub up: Direction,
+    pub down: Direction,
     host: Link<'m>,
     /// Reads along what the device gets.
     watch: Deframer<'m>,
@@ -100,16 +105,16 @@ pub struct Rig<'m> {
     pub record: Option<Conversation>,
 }
 
-impl<'m> Rig<'m> {
+impl<'m> FuzzedRig<'m> {
     /// A device at reset and a host that is not connected.
-    pub fn new(memory: &'m mut Memory, bench: Rc<Bench>) -> Self {
+    pub fn new(memory: &'m mut Memory, board: Rc<BoardScript>) -> Self {
         let Memory { device, host, watch } = memory;
-        let now = bench.now_us.get();
+        let now = board.now_us.get();
         Self {
-            device: device.device(&bench),
-            bench,
-            up: Way::default(),
-            down: Way::default(),
+            device: device.controller(&board, Boot { cause: BootCause::Watchdog, ..Boot::POWER_ON }),
+            board,
+            up: Direction::default(),
+            down: Direction::default(),
             host: Link::new(Role::Host, host.storage(), link::Config::host()),
             watch: Deframer::new(watch),
             heard_us: now,
@@ -127,7 +132,7 @@ impl<'m> Rig<'m> {
     }
 
     fn now(&self) -> u64 {
-        self.bench.now_us.get()
+        self.board.now_us.get()
     }
 
     /// The host asks for another session.
@@ -206,7 +211,7 @@ impl<'m> Rig<'m> {
                 self.deliver(up.carry(&mut buffer[..length]));
                 self.up = up;
             }
-            self.bench.begin_poll();
+            self.board.begin_poll();
             self.device.poll(now);
             let length = self.device.transmit(now, &mut buffer);
             if length > 0 {
@@ -254,8 +259,8 @@ impl<'m> Rig<'m> {
             let last = self.heard_us;
             assert!(self.is_safe(), "outputs are not safe in {state:?} at {now} us, last heard of at {last} us");
         }
-        assert!(self.committing || self.forged || self.bench.unsafe_acts(0).is_empty(), "unsafe before any commit");
-        let (pace, (codes, reads)) = (self.bench.pace(), self.bench.most_work());
+        assert!(self.committing || self.forged || self.board.unsafe_acts(0).is_empty(), "unsafe before any commit");
+        let (pace, (codes, reads)) = (self.board.pace(), self.board.most_work());
         assert!(codes <= pace.codes && reads <= pace.reads, "{codes} codes, {reads} reads in a poll");
         let counts = self.device.counts();
         assert!(counts.shots_begun >= counts.shots_finished + counts.shots_discarded);
@@ -267,8 +272,8 @@ impl<'m> Rig<'m> {
     /// Whether every output, inputs included, carries its safe code: nothing else was put there since the last time that
     /// all were made safe.
     fn is_safe(&self) -> bool {
-        let last = self.bench.log.borrow().iter().rposition(|(_, act)| matches!(act, Act::Safe { .. }));
-        self.bench.unsafe_acts(last.expect("outputs are made safe at reset")).is_empty() && self.bench.is_safe()
+        let last = self.board.log.borrow().iter().rposition(|(_, act)| matches!(act, Act::Safe { .. }));
+        self.board.unsafe_acts(last.expect("outputs are made safe at reset")).is_empty() && self.board.is_safe()
     }
 
     /// Everything that happens in the next so many microseconds, at the moments at which it happens.
@@ -279,17 +284,17 @@ impl<'m> Rig<'m> {
             self.moments_left -= 1;
             let device =
                 if self.device.is_working() { Some(self.now() + WORK_US) } else { self.device.next_wakeup_us() };
-            let wakeups = [self.host.next_wakeup_us(), device, self.bench.next_due_us()];
+            let wakeups = [self.host.next_wakeup_us(), device, self.board.next_due_us()];
             let next = wakeups.into_iter().flatten().min().unwrap_or(end);
-            self.bench.now_us.set(next.max(self.now() + 1).min(end));
+            self.board.now_us.set(next.max(self.now() + 1).min(end));
             self.exchange();
         }
     }
 
     /// After anything at all: a board that works and a line that is good, and a new host is served.
     pub fn is_usable(&mut self) {
-        (self.up, self.down) = (Way::default(), Way::default());
-        self.bench.fail.set(None);
+        (self.up, self.down) = (Direction::default(), Direction::default());
+        self.board.fail.set(None);
         self.moments_left = self.moments_left.max(200);
         self.connect();
         self.run_for(1_000_000);

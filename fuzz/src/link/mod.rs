@@ -7,12 +7,18 @@
 mod world;
 
 use xyloop_protocol::frame::Role;
+use xyloop_testbench::LinkSizes;
 
 use crate::script::Script;
 use world::{Fate, World};
 
 /// Stream storages and payloads to choose from: small ones wrap and fill up soon.
-pub const SIZES: [(usize, usize, usize); 4] = [(16, 96, 96), (64, 300, 300), (1, 64, 200), (200, 2048, 700)];
+pub const SIZES: [LinkSizes; 4] = [
+    LinkSizes::new(16, 96, 96),
+    LinkSizes::new(64, 300, 300),
+    LinkSizes::new(1, 64, 200),
+    LinkSizes::new(200, 2048, 700),
+];
 
 /// What a script can do; each is one byte (modulo their number), and what it needs follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

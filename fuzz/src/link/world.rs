@@ -6,14 +6,12 @@ use xyloop_protocol::{
     frame::{Deframer, Header, Role},
     link::{Config, Link, State, TRANSMIT_MIN},
 };
+use xyloop_testbench::{LinkMemory, LinkSizes};
 
 use crate::{
     script::Script,
-    wire::{LinkMemory, forged, framed, plain_header},
+    wire::{forged, framed, plain_header},
 };
-
-/// Storage of one end: payload, receive and send storage, in bytes.
-type Sizes = (usize, usize, usize);
 
 /// Chunks that can be on their way in one direction; what is more is lost.
 const MOST_CHUNKS: usize = 24;
@@ -71,8 +69,8 @@ pub struct World<'m> {
 
 impl<'m> World<'m> {
     /// What both ends need.
-    pub fn memory(sizes: [Sizes; 2]) -> [LinkMemory; 2] {
-        sizes.map(|(payload, receive, send)| LinkMemory::new(payload, receive, send))
+    pub fn memory(sizes: [LinkSizes; 2]) -> [LinkMemory; 2] {
+        sizes.map(LinkMemory::new)
     }
 
     /// Both ends, not connected.

@@ -6,8 +6,8 @@
 //! a host calls, then come `batch` and `contrast`.
 
 use xyloop_protocol::{
-    adversary::FaultCounts,
     codec::Codec,
+    fault::FaultCounts,
     message::{Command, Generation, Report, Status},
     units::ShotId,
 };

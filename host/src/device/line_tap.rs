@@ -15,10 +15,10 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 use xyloop_protocol::{
-    adversary::{FaultCounts, FaultInjector, Faults},
+    fault::{FaultCounts, FaultInjector, Faults},
     link::Role,
+    trace::LineRecorder,
 };
-use xyloop_sim::serve::Recorder;
 
 use super::transport::Transport;
 
@@ -32,12 +32,12 @@ pub(super) struct LineTap(Arc<Mutex<State>>);
 struct State {
     to_device: FaultInjector,
     to_host: FaultInjector,
-    recorder: Option<Recorder>,
+    recorder: Option<LineRecorder>,
     started: Instant,
 }
 
 impl LineTap {
-    pub fn new(faults: &Faults, recorder: Option<Recorder>) -> Self {
+    pub fn new(faults: &Faults, recorder: Option<LineRecorder>) -> Self {
         let [to_device, to_host] = [Role::Host, Role::Device].map(|sender| FaultInjector::new(faults, sender));
         Self(Arc::new(Mutex::new(State { to_device, to_host, recorder, started: Instant::now() })))
     }

@@ -11,8 +11,10 @@ use std::{
 
 use tokio::net::TcpStream;
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
-use xyloop_protocol::adversary::{FaultCounts, Faults};
-use xyloop_sim::serve::Recorder;
+use xyloop_protocol::{
+    fault::{FaultCounts, Faults},
+    trace::LineRecorder,
+};
 #[cfg(feature = "embedded")]
 use {
     super::embedded::{EmbeddedDevice, InProcess},
@@ -103,7 +105,7 @@ impl Route {
 
     /// Puts faults on every line that is opened from now on, and records what the host sees of them.
     #[must_use]
-    pub fn with(mut self, faults: &Faults, recorder: Option<Recorder>) -> Self {
+    pub fn with(mut self, faults: &Faults, recorder: Option<LineRecorder>) -> Self {
         self.tap = Some(LineTap::new(faults, recorder));
         self
     }

@@ -1,6 +1,6 @@
 //! What a run came to, as plain data.
 
-use xyloop_protocol::adversary::FaultCounts;
+use xyloop_protocol::fault::FaultCounts;
 
 use crate::{
     folder::{Logged, RunFolder, Stop},

@@ -174,16 +174,7 @@ pub fn norm<const N: usize>(vectors: [&[f64]; N]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xyloop_protocol::wiring::Converters;
-
-    const CONVERTERS: Converters = Converters {
-        coupling_bits: 16,
-        coupling_range_micro: 2_000_000,
-        field_bits: 16,
-        field_range_micro: 4_000_000,
-        input_bits: 16,
-        iq_bits: 16,
-    };
+    use xyloop_testbench::CONVERTERS;
 
     fn parameters(coupling: f64, x: f64, y: f64) -> Parameters {
         Parameters { couplings: vec![coupling], field_x: vec![x], field_y: vec![y] }

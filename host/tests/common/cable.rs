@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, task::Waker};
 
 use xyloop_protocol::{
-    adversary::{Faults, Line},
+    fault::{Faults, Line},
     link::Role,
 };
 

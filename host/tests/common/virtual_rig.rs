@@ -11,7 +11,7 @@ use xyloop::{
     device::{Client, Route, StopFlag, Wanted},
 };
 use xyloop_protocol::{
-    adversary::Faults,
+    fault::Faults,
     link::Role,
     message::{BootCause, Counts, State},
 };

@@ -11,18 +11,9 @@ use xyloop_protocol::{
     codec::Codec,
     message::{Cost, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle},
     units::{DacCode, Flags, ShotId, Turn},
-    wiring::Converters,
 };
 use xyloop_sim::{Description, Solver};
-
-const CONVERTERS: Converters = Converters {
-    coupling_bits: 16,
-    coupling_range_micro: 2_000_000,
-    field_bits: 16,
-    field_range_micro: 4_000_000,
-    input_bits: 16,
-    iq_bits: 16,
-};
+use xyloop_testbench::CONVERTERS;
 
 /// Nine sites, two inputs, one output.
 pub fn graph(preset: Preset) -> Graph {

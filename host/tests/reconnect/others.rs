@@ -5,11 +5,11 @@ use std::time::Duration;
 use xyloop::device::{Client, DeviceError, ShotResult, Wanted};
 use xyloop_lattice::Preset;
 use xyloop_protocol::{
-    frame,
-    link::{self, Link, Role},
+    link::{Config, Role},
     message::{Generation, ReadOut, SafeCause, State},
 };
 use xyloop_sim::Description;
+use xyloop_testbench::{LinkSizes, link};
 
 use crate::{
     BOTH_WAYS,
@@ -69,10 +69,7 @@ async fn a_device_that_another_host_took_over_is_left_to_it() {
     let (mut client, _stop) = bench.client().await;
     client.commit(&codes(1)).await.unwrap();
     // Another host on the same line, as on a port that is not locked.
-    let mut memory = [vec![0; frame::storage_len(8192)], vec![0; 1 << 14], vec![0; 1 << 14]];
-    let [frame, receive, send] = &mut memory;
-    let flight = vec![link::InFlight::default(); 16].leak();
-    let mut other = Link::new(Role::Host, link::Storage { frame, receive, send, flight }, link::Config::host());
+    let mut other = link(Role::Host, LinkSizes::new(1024, 1 << 14, 1 << 14), Config::host());
     bench.record();
     let mut heard = 0;
     other.connect(77, &[], 0).unwrap();

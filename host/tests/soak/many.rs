@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use xyloop_protocol::{adversary::Faults, units::ShotId};
+use xyloop_protocol::{fault::Faults, units::ShotId};
 
 use crate::{
     common::{cable::Cut, workload::codes},

@@ -15,10 +15,16 @@
 //! *Compatibility.* The layout of [`Header`], and the first seven payload bytes of Open and Accept, are the same in
 //! every wire version, so that two ends of different versions can still name each other's version.
 
+#[cfg(feature = "std")]
+mod assembler;
 mod cobs_encoder;
 mod deframer;
 mod header;
 
+#[cfg(feature = "std")]
+pub(crate) use assembler::Assembler;
+#[cfg(feature = "std")]
+pub use assembler::FRAME_MAX;
 pub use deframer::{Deframer, DeframerCounters, Frame};
 pub use header::{HEADER_LEN, Header, Kind, Role};
 

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use xyloop_protocol::{
     crc::crc32c,
-    frame::{self, Deframer, HEADER_LEN, Header, Kind},
+    frame::{Deframer, HEADER_LEN, Header, Kind},
     greeting::Greeting,
-    link::{Config, InFlight, Link, Role, Storage},
-    wiring::{Converters, Wiring},
+    link::{Config, Link, Role},
+    wiring::Wiring,
 };
+use xyloop_testbench::{CONVERTERS, LinkSizes};
 
 use super::parts::{Parts, rows};
 
@@ -16,30 +17,14 @@ pub const SESSION: u32 = 0x5e55_1071;
 pub const HOST_START: u32 = 0x1000;
 pub const DEVICE_START: u32 = 0x2000;
 pub const BOOT_ID: u32 = 0xb001_0001;
-pub const WIRING: Wiring<'static> = Wiring {
-    sites: 3,
-    couplings: &[(0, 1), (1, 2)],
-    inputs: &[0],
-    outputs: &[2],
-    converters: Converters {
-        coupling_bits: 16,
-        coupling_range_micro: 2_000_000,
-        field_bits: 16,
-        field_range_micro: 4_000_000,
-        input_bits: 16,
-        iq_bits: 16,
-    },
-};
+pub const WIRING: Wiring<'static> =
+    Wiring { sites: 3, couplings: &[(0, 1), (1, 2)], inputs: &[0], outputs: &[2], converters: CONVERTERS };
 pub const SERIAL: &str = "bench-7";
 
+/// Makes a link with 4 kB of storage either way; a device has its greeting.
 pub fn link(role: Role, config: Config) -> Link<'static> {
-    let storage = Storage {
-        frame: vec![0; frame::storage_len(usize::from(config.max_payload))].leak(),
-        receive: vec![0; 4096].leak(),
-        send: vec![0; 4096].leak(),
-        flight: vec![InFlight::default(); 32].leak(),
-    };
-    let mut link = Link::new(role, storage, config);
+    let sizes = LinkSizes { flight: 32, ..LinkSizes::new(usize::from(config.max_payload), 4096, 4096) };
+    let mut link = xyloop_testbench::link(role, sizes, config);
     if role == Role::Device {
         link.set_greeting(&greeting(BOOT_ID, SERIAL)).unwrap();
     }

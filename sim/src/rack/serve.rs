@@ -32,7 +32,7 @@ const STALE: usize = 1 << 12;
 /// Ends a server from another thread.
 pub type Stopper = Box<dyn Fn() + Send + Sync>;
 
-enum Way {
+enum Listening {
     Tcp { listener: TcpListener, board: Arc<Mutex<Option<TcpStream>>> },
     Fifos { request: File, reply: File, names: Names },
 }
@@ -52,7 +52,7 @@ impl Drop for Names {
 /// A rack that waits for its board.
 pub struct PlantServer {
     rack: Rack,
-    way: Way,
+    listening: Listening,
     place: String,
     stop: Arc<AtomicBool>,
 }
@@ -66,7 +66,7 @@ impl PlantServer {
         let failed = |source| ServeError::Listen { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         let place = format!("tcp://{}", listener.local_addr().map_err(failed)?);
-        Ok(Self::new(rack, Way::Tcp { listener, board: Arc::default() }, place))
+        Ok(Self::new(rack, Listening::Tcp { listener, board: Arc::default() }, place))
     }
 
     /// Behind two FIFOs in this folder, which it makes if need be: the board writes `spi.request` and reads `spi.reply`.
@@ -93,11 +93,11 @@ impl PlantServer {
             return Err(ServeError::Link { path, source });
         }
         let reply = open(&names.0[1], OFlags::NONBLOCK)?;
-        Ok(Self::new(rack, Way::Fifos { request, reply, names }, folder.display().to_string()))
+        Ok(Self::new(rack, Listening::Fifos { request, reply, names }, folder.display().to_string()))
     }
 
-    fn new(rack: Rack, way: Way, place: String) -> Self {
-        Self { rack, way, place, stop: Arc::default() }
+    fn new(rack: Rack, listening: Listening, place: String) -> Self {
+        Self { rack, listening, place, stop: Arc::default() }
     }
 
     /// Where the board finds it: `tcp://…`, or the FIFOs' folder.
@@ -111,8 +111,8 @@ impl PlantServer {
     /// If a handle cannot be duplicated.
     pub fn stopper(&self) -> io::Result<Stopper> {
         let stop = Arc::clone(&self.stop);
-        Ok(match &self.way {
-            Way::Tcp { listener, board } => {
+        Ok(match &self.listening {
+            Listening::Tcp { listener, board } => {
                 let (address, board) = (listener.local_addr()?, Arc::clone(board));
                 Box::new(move || {
                     stop.store(true, Ordering::SeqCst);
@@ -123,7 +123,7 @@ impl PlantServer {
                     let _ = TcpStream::connect(address);
                 })
             }
-            Way::Fifos { names, .. } => {
+            Listening::Fifos { names, .. } => {
                 let own =
                     rustix::fs::open(&names.0[0], OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
                 let own = File::from(own);
@@ -141,10 +141,10 @@ impl PlantServer {
     /// # Errors
     /// If the record cannot be written on, or the way to the board breaks down.
     pub fn run(self) -> Result<RackCounts, RackError> {
-        let Self { mut rack, way, stop, .. } = self;
-        match way {
-            Way::Tcp { listener, board } => serve_tcp(&mut rack, &listener, &board, &stop)?,
-            Way::Fifos { mut request, reply, names } => {
+        let Self { mut rack, listening, stop, .. } = self;
+        match listening {
+            Listening::Tcp { listener, board } => serve_tcp(&mut rack, &listener, &board, &stop)?,
+            Listening::Fifos { mut request, reply, names } => {
                 rack.connected();
                 serve_fifos(&mut rack, &mut request, reply, &names.0[1], &stop)?;
                 drop(names);

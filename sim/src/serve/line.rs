@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use xyloop_firmware::{Board, Controller};
 use xyloop_protocol::{
-    adversary::{FaultCounts, FaultInjector, Faults},
+    fault::{FaultCounts, FaultInjector, Faults},
     link::Role,
+    trace::LineRecorder,
 };
-
-use super::recorder::Recorder;
 
 /// What became of a line that was served.
 #[derive(Debug, Default)]
@@ -29,7 +28,7 @@ pub struct LineReport {
 pub(super) struct Line {
     /// Host to device, device to host.
     faults: Option<Box<[FaultInjector; 2]>>,
-    pub recorder: Option<Recorder>,
+    pub recorder: Option<LineRecorder>,
     started: Option<Instant>,
     arrived: Vec<u8>,
 }
@@ -128,7 +127,7 @@ impl Line {
 
     /// Ends the recording and says what was done.
     pub fn finish(&mut self) -> LineReport {
-        let (unrecorded_bytes, recording) = self.recorder.take().map_or((0, None), Recorder::finish);
+        let (unrecorded_bytes, recording) = self.recorder.take().map_or((0, None), LineRecorder::finish);
         let faults = self.faults.as_deref().map(|both| both.each_ref().map(FaultInjector::counts));
         LineReport { faults, unrecorded_bytes, recording }
     }

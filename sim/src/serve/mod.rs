@@ -13,14 +13,12 @@ mod line;
 mod outlet;
 mod pace;
 mod pty;
-mod recorder;
 mod run;
 mod served;
 mod tcp;
 
 pub use embedded::Embedded;
 pub use line::LineReport;
-pub use recorder::Recorder;
 pub use served::Served;
 
 use std::path::PathBuf;

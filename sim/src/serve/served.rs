@@ -12,7 +12,7 @@ use std::{
 };
 
 use xyloop_firmware::Board;
-use xyloop_protocol::adversary::Faults;
+use xyloop_protocol::{fault::Faults, trace::LineRecorder};
 
 use super::{
     LineReport, ServeError,
@@ -20,7 +20,6 @@ use super::{
     outlet::{Writer, read_all},
     pace::Pace,
     pty,
-    recorder::Recorder,
     run::{self, Connection, Event, MakeBoard},
     tcp,
 };
@@ -116,13 +115,14 @@ impl Served {
         self
     }
 
-    /// Records the line into a capture file (see [`xyloop_protocol::adversary::Tracer`]) as the device's end sees it:
+    /// Records the line into a capture file (see [`xyloop_protocol::trace::Tracer`]) as the device's end sees it:
     /// after the faults that hit the host's bytes, before those that hit the device's.
     ///
     /// # Errors
     /// [`ServeError::Trace`] if the file cannot be made.
     pub fn with_trace(mut self, path: &Path) -> Result<Self, ServeError> {
-        let recorder = Recorder::start(path).map_err(|source| ServeError::Trace { path: path.to_owned(), source })?;
+        let recorder =
+            LineRecorder::start(path).map_err(|source| ServeError::Trace { path: path.to_owned(), source })?;
         self.line.recorder = Some(recorder);
         Ok(self)
     }

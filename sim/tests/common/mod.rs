@@ -13,32 +13,19 @@ use std::{
     time::Duration,
 };
 
-use xyloop_firmware::{Board, Controller, generations::crc_of, keyed::Stream};
+use xyloop_firmware::{Board, Controller, keyed::Stream};
 use xyloop_lattice::{Geometry, Graph, Parameters, Preset};
 use xyloop_protocol::{
-    codec::{Codec, read_out},
-    frame,
-    link::{self, Link, Role},
-    message::{
-        self, Block, Bytes, CodeArray, Command, Cost, Equilibria, Event, Generation, Kick, MAX_SEGMENTS, Nudge, Plan,
-        ReadOut, Report, Request, Segment, Settle, Shot, Stage,
-    },
+    codec::Codec,
+    message::{Command, Cost, Generation, Kick, MAX_SEGMENTS, Nudge, Plan, ReadOut, Segment, Settle},
     units::{DacCode, Flags, ShotId},
     wiring::Converters,
 };
 use xyloop_sim::{Description, Memory, SimulatedBoard, Solver, board::Workers, noise};
+use xyloop_testbench::{Answer, LinkSizes, Pair, Row, ScriptedHost};
+pub use xyloop_testbench::{CONVERTERS, Codes, Order};
 
 pub const TAU: f64 = std::f64::consts::TAU;
-
-/// 16 bits everywhere; W within ±2, fields within ±4 per quadrature.
-pub const CONVERTERS: Converters = Converters {
-    coupling_bits: 16,
-    coupling_range_micro: 2_000_000,
-    field_bits: 16,
-    field_range_micro: 4_000_000,
-    input_bits: 16,
-    iq_bits: 16,
-};
 
 pub fn lattice(side: usize, inputs: &[u32], outputs: &[u32]) -> Graph {
     Graph::new(&Geometry::preset(Preset::UpToFourthShell, side, side)).unwrap().with_terminals(inputs, outputs).unwrap()
@@ -91,13 +78,6 @@ pub fn parameters(graph: &Graph, seed: u64, coupling_std: f64) -> Parameters {
     }
 }
 
-/// A generation's codes: couplings, then two per site.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Codes {
-    pub couplings: Vec<u16>,
-    pub fields: Vec<u16>,
-}
-
 fn code(value: f64, bits: u8, range_micro: u32) -> u16 {
     let full = f64::from(1u32 << (bits - 1));
     DacCode::from_steps((value / (f64::from(range_micro) * 1e-6) * full).round() as i32, bits).0.0
@@ -107,29 +87,23 @@ fn value(code: u16, bits: u8, range_micro: u32) -> f64 {
     f64::from(DacCode(code).steps(bits)) * f64::from(range_micro) * 1e-6 / f64::from(1u32 << (bits - 1))
 }
 
-impl Codes {
-    pub fn new(p: &Parameters, c: &Converters) -> Self {
-        let of_field = |x: &f64| code(*x, c.field_bits, c.field_range_micro);
-        Self {
-            couplings: p.couplings.iter().map(|w| code(*w, c.coupling_bits, c.coupling_range_micro)).collect(),
-            fields: p.field_x.iter().zip(&p.field_y).flat_map(|(x, y)| [of_field(x), of_field(y)]).collect(),
-        }
+/// Returns the codes of these parameters.
+pub fn codes_of(p: &Parameters, c: &Converters) -> Codes {
+    let of_field = |x: &f64| code(*x, c.field_bits, c.field_range_micro);
+    Codes {
+        couplings: p.couplings.iter().map(|w| code(*w, c.coupling_bits, c.coupling_range_micro)).collect(),
+        fields: p.field_x.iter().zip(&p.field_y).flat_map(|(x, y)| [of_field(x), of_field(y)]).collect(),
     }
+}
 
-    /// What these codes mean: the parameters the plant really has.
-    pub fn meaning(&self, c: &Converters) -> Parameters {
-        let of_field = |code: u16| value(code, c.field_bits, c.field_range_micro);
-        let pairs = self.fields.as_chunks::<2>().0;
-        Parameters {
-            couplings: self.couplings.iter().map(|w| value(*w, c.coupling_bits, c.coupling_range_micro)).collect(),
-            field_x: pairs.iter().map(|[x, _]| of_field(*x)).collect(),
-            field_y: pairs.iter().map(|[_, y]| of_field(*y)).collect(),
-        }
-    }
-
-    pub fn generation(&self, number: u32) -> Generation {
-        let all: Vec<DacCode> = self.couplings.iter().chain(&self.fields).map(|code| DacCode(*code)).collect();
-        Generation { number, crc: crc_of(&all) }
+/// Returns what codes mean: the parameters the plant really has.
+pub fn meaning_of(codes: &Codes, c: &Converters) -> Parameters {
+    let of_field = |code: u16| value(code, c.field_bits, c.field_range_micro);
+    let pairs = codes.fields.as_chunks::<2>().0;
+    Parameters {
+        couplings: codes.couplings.iter().map(|w| value(*w, c.coupling_bits, c.coupling_range_micro)).collect(),
+        field_x: pairs.iter().map(|[x, _]| of_field(*x)).collect(),
+        field_y: pairs.iter().map(|[_, y]| of_field(*y)).collect(),
     }
 }
 
@@ -177,15 +151,6 @@ pub fn symmetric(beta: f64, cost: Cost) -> [Segment; 3] {
     [nudge(beta), Segment::Release, nudge(-beta)]
 }
 
-/// A shot to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    pub id: ShotId,
-    pub flip: bool,
-    pub inputs: Vec<u16>,
-    pub targets: Vec<u16>,
-}
-
 /// Shots with the four XOR patterns in turn (bits are phases of ±90°), targets to match.
 pub fn xor_shots(ids: impl IntoIterator<Item = ShotId>) -> Vec<Order> {
     let quarter = |positive: bool| if positive { 0x4000 } else { 0xc000 };
@@ -196,68 +161,34 @@ pub fn xor_shots(ids: impl IntoIterator<Item = ShotId>) -> Vec<Order> {
     ids.into_iter().map(order).collect()
 }
 
-/// An equilibrium as it arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub segment: u8,
-    pub generation: u32,
-    pub flags: Flags,
-    pub settle_us: u32,
-    pub residual_turn: u16,
-    pub moved_turn: u16,
-    pub data: Vec<u16>,
-}
-
-impl Row {
-    pub fn phases(&self) -> Vec<f64> {
-        self.data.iter().map(|word| radians(*word)).collect()
-    }
-}
-
+/// Equilibria by their shots, in the order of the plan.
 pub type Rows = BTreeMap<ShotId, Vec<Row>>;
 
-/// Puts the equilibria of a message behind those that are known of their shot; how many they are.
-pub fn take_rows(equilibria: &Equilibria<'_>, shot: &mut Vec<Row>) -> usize {
-    let before = shot.len();
-    for (segment, row) in equilibria.iter().map(|row| row.expect("whole rows")) {
-        let (mut data, ordinal) = (Vec::new(), shot.len());
-        let words = shot.first().map_or(row.data.0.len() / 2, |free: &Row| free.data.len());
-        let earlier = |state: usize, index: usize| shot[state].data[index];
-        read_out::decode(row.data.0, ordinal, words, earlier, |word| data.push(word)).expect("a read-out");
-        shot.push(Row {
-            segment,
-            generation: equilibria.generation,
-            flags: row.flags,
-            settle_us: row.settle_us,
-            residual_turn: row.residual_turn,
-            moved_turn: row.moved_turn,
-            data,
-        });
+/// Sorts equilibria by their shots.
+pub fn by_shot(rows: impl IntoIterator<Item = Row>) -> Rows {
+    let mut shots = Rows::new();
+    for row in rows {
+        shots.entry(row.shot).or_default().push(row);
     }
-    shot.len() - before
+    shots
 }
 
-/// A device, simulated as a whole or over another board, and its host.
-pub struct Bench<B = SimulatedBoard> {
-    pub device: Controller<'static, B>,
+/// A device, simulated as a whole or over another board, and the host that drives it.
+pub struct DrivenDevice<B = SimulatedBoard> {
+    pub pair: Pair<ScriptedHost<'static>, Controller<'static, B>>,
     pub converters: Converters,
     pub generation: Generation,
-    pub rows: Rows,
-    host: Link<'static>,
     wake: Option<Receiver<()>>,
-    now_us: u64,
-    done: u32,
-    arrived: usize,
     segments: usize,
 }
 
-impl Bench {
-    /// Connected; the plant computed in poll.
+impl DrivenDevice {
+    /// Connects to a device whose plant is computed in poll.
     pub fn new(description: Description) -> Self {
         Self::with_workers(description, Workers::Inline, None)
     }
 
-    /// Connected; the plant computed on threads.
+    /// Connects to a device whose plant is computed on threads.
     pub fn threaded(description: Description) -> Self {
         let (sender, wake) = channel();
         let sender = Mutex::new(sender);
@@ -271,16 +202,16 @@ impl Bench {
         Self::connected(memory.device(workers).unwrap(), converters, wake)
     }
 
-    /// With these codes in force.
+    /// Connects and puts these codes into force.
     pub fn with_codes(description: Description, codes: &Codes) -> Self {
-        let mut bench = Self::new(description);
-        bench.commit(codes);
-        bench
+        let mut driven = Self::new(description);
+        driven.commit(codes);
+        driven
     }
 }
 
-impl<B: Board> Bench<B> {
-    /// Connected; over another board of one replica.
+impl<B: Board> DrivenDevice<B> {
+    /// Connects to a device over another board of one replica.
     pub fn over(description: Description, board: B) -> Self {
         let converters = description.converters;
         let memory = Box::leak(Box::new(Memory::new(Arc::new(description), 1)));
@@ -288,136 +219,73 @@ impl<B: Board> Bench<B> {
     }
 
     fn connected(device: Controller<'static, B>, converters: Converters, wake: Option<Receiver<()>>) -> Self {
-        let storage = link::Storage {
-            frame: vec![0; frame::storage_len(1024)].leak(),
-            receive: vec![0; 1 << 17].leak(),
-            send: vec![0; 1 << 17].leak(),
-            flight: vec![link::InFlight::default(); 128].leak(),
-        };
-        let mut bench = Self {
-            device,
-            converters,
-            generation: Generation::default(),
-            rows: Rows::new(),
-            host: Link::new(Role::Host, storage, link::Config::host()),
-            wake,
-            now_us: 0,
-            done: 0,
-            arrived: 0,
-            segments: 0,
-        };
-        bench.host.connect(1, &[], 0).unwrap();
-        bench.exchange();
-        assert_eq!(bench.host.session(), Some(1));
-        bench
+        let host = ScriptedHost::new(LinkSizes { flight: 128, ..LinkSizes::new(1024, 1 << 17, 1 << 17) });
+        let mut pair = Pair::new(host, device, 0);
+        pair.connect(1);
+        Self { pair, converters, generation: Generation::default(), wake, segments: 0 }
     }
 
-    /// Carries bytes both ways and polls the device until all is said; time passes by a microsecond.
+    /// Lets both say all there is to say; time passes by a microsecond.
     fn exchange(&mut self) {
-        let mut buffer = vec![0; 1 << 16];
-        self.now_us += 1;
-        loop {
-            let mut moved = false;
-            loop {
-                let length = self.host.transmit(self.now_us, &mut buffer);
-                if length == 0 {
-                    break;
-                }
-                moved = true;
-                self.device.receive(self.now_us, &buffer[..length]);
-            }
-            self.device.poll(self.now_us);
-            loop {
-                let length = self.device.transmit(self.now_us, &mut buffer);
-                if length == 0 {
-                    break;
-                }
-                moved = true;
-                self.host.receive(self.now_us, &buffer[..length]);
-            }
-            while let Some(message) = self.host.front() {
-                moved = true;
-                match message::decode::<Event<'_>>(message).expect("a message of the protocol").report {
-                    Report::Done => self.done += 1,
-                    Report::Equilibria(e) => self.arrived += take_rows(&e, self.rows.entry(e.shot).or_default()),
-                    Report::State(_) => {}
-                    other => panic!("{other:?}"),
-                }
-                self.host.pop();
-            }
-            if !moved {
-                return;
-            }
-        }
+        self.pair.now_us += 1;
+        self.pair.exchange();
+        let answers = &self.pair.host.answers;
+        assert!(!answers.iter().any(|(_, answer)| matches!(answer, Answer::Refused(_))), "{answers:?}");
     }
 
-    pub fn tell(&mut self, command: Command<'_>) {
-        let mut buffer = [0; 4096];
-        let bytes = message::encode(&Request { tag: 1, command }, &mut buffer).expect("the request is short");
-        while self.host.send(bytes).is_err() {
-            self.exchange();
-        }
-    }
-
-    /// Must be answered with Done, at once.
+    /// Sends a request that must be answered with Done, at once.
     pub fn order(&mut self, command: Command<'_>) {
-        let done = self.done;
-        self.tell(command);
         self.exchange();
-        assert_eq!(self.done, done + 1, "{command:?}");
+        self.pair.order(command);
     }
 
+    /// Commits codes under the next number.
     pub fn commit(&mut self, codes: &Codes) {
-        let generation = codes.generation(self.generation.number + 1);
-        for (block, words) in [(Block::Couplings, &codes.couplings), (Block::Fields, &codes.fields)] {
-            for (index, piece) in words.chunks(200).enumerate() {
-                let bytes: Vec<u8> = piece.iter().flat_map(|word| word.to_le_bytes()).collect();
-                let first = 200 * index as u32;
-                let stage =
-                    Stage { generation: generation.number, block, first, codes: CodeArray::Words(Bytes(&bytes)) };
-                self.order(Command::Stage(stage));
-            }
-        }
-        self.order(Command::Commit(generation));
-        self.generation = generation;
+        self.exchange();
+        self.generation = self.pair.commit(self.generation.number + 1, codes);
     }
 
+    /// Puts a plan for the generation in force into force.
     pub fn plan(&mut self, plan: &Plan) {
         self.segments = plan.segments.iter().filter(|s| !matches!(s, Segment::End | Segment::Kick)).count();
         self.order(Command::Plan(Plan { generation: self.generation, ..*plan }));
     }
 
+    /// Queues shots and waits for nothing.
     pub fn queue(&mut self, shots: &[Order]) {
         for shot in shots {
-            let bytes = |words: &[u16]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
-            let (inputs, targets) = (bytes(&shot.inputs), bytes(&shot.targets));
-            let (inputs, targets) = (Bytes(&inputs), Bytes(&targets));
-            self.tell(Command::Shot(Shot { id: shot.id, flip: shot.flip, inputs, targets }));
+            self.pair.queue(shot);
         }
     }
 
-    /// Until so many more shots are finished and here.
+    /// Waits until so many more shots are finished and here.
     pub fn wait(&mut self, shots: usize) {
-        let want = self.arrived + shots * self.segments;
+        let want = self.pair.host.rows.len() + shots * self.segments;
         self.exchange();
-        while self.arrived < want {
+        let start_us = self.pair.now_us;
+        while self.pair.host.rows.len() < want {
             if let Some(wake) = &self.wake {
                 // Not a sleep: a worker's message, and an end if there is none.
                 wake.recv_timeout(Duration::from_mins(1)).expect("the plant is computed");
             }
             self.exchange();
-            assert!(self.now_us < 1_000_000, "the device does not get on");
+            assert!(self.pair.now_us < start_us + 1_000_000, "the device does not get on");
         }
     }
 
-    /// Runs shots under the plan in force; their rows.
+    /// Returns the equilibria that have come since the last run.
+    pub fn rows(&self) -> Rows {
+        by_shot(self.pair.host.rows.iter().cloned())
+    }
+
+    /// Runs shots under the plan in force; returns their rows.
     pub fn run(&mut self, shots: &[Order]) -> Rows {
-        self.rows.clear();
+        self.pair.host.rows.clear();
         for part in shots.chunks(xyloop_sim::device::SLOTS) {
             self.queue(part);
             self.wait(part.len());
-            self.tell(Command::Retire(u64::MAX));
+            self.pair.tell(Command::Retire(u64::MAX));
         }
-        std::mem::take(&mut self.rows)
+        by_shot(std::mem::take(&mut self.pair.host.rows))
     }
 }

@@ -1,19 +1,20 @@
 //! Conversations in which one rule is broken, as recordings.
 
 use xyloop_protocol::{
-    adversary::Tracer,
     codec::{Codec, Codecs},
     crc::crc32c,
     frame::{self, Header, Kind, WIRE_VERSION},
     greeting::Greeting,
-    link::{Config, InFlight, Link, Role, Storage},
+    link::{Config, Link, Role},
     message::{
         self, Block, BootCause, Bytes, CodeArray, Command, Equilibria, EquilibriaWriter, Equilibrium, Event,
         Generation, Identity, Kick, Limits, MAX_SEGMENTS, Plan, ReadOut, Report, Request, Segment, Settle, Shot, Stage,
     },
     origin::{Origin, PlanOrigin},
+    trace::Tracer,
     units::Flags,
 };
+use xyloop_testbench::{LinkSizes, link};
 
 const SESSION: u32 = 0x0f0f_0f0f;
 const CODES: [u8; 6] = [1, 0, 2, 0, 3, 0];
@@ -31,15 +32,10 @@ const LIMITS: Limits = Limits {
     codecs: Codecs::ALL,
 };
 
-fn link(role: Role) -> Link<'static> {
+/// Makes an end whose stream is about to begin anew at 0.
+fn end(role: Role) -> Link<'static> {
     let start_offset = Some(if role == Role::Host { u32::MAX - 20 } else { u32::MAX - 5 });
-    let storage = Storage {
-        frame: vec![0; 1100].leak(),
-        receive: vec![0; 4096].leak(),
-        send: vec![0; 4096].leak(),
-        flight: vec![InFlight::default(); 16].leak(),
-    };
-    Link::new(role, storage, Config { start_offset, ..Config::host() })
+    link(role, LinkSizes { flight: 16, ..LinkSizes::new(1024, 4096, 4096) }, Config { start_offset, ..Config::host() })
 }
 
 /// A host and a device that say what they are told to.
@@ -52,7 +48,7 @@ struct Forger {
 impl Forger {
     fn new() -> Self {
         let mut forger =
-            Self { ends: [link(Role::Host), link(Role::Device)], tracer: Tracer::new(Vec::new()).unwrap(), now_us: 0 };
+            Self { ends: [end(Role::Host), end(Role::Device)], tracer: Tracer::new(Vec::new()).unwrap(), now_us: 0 };
         let mut buffer = [0; Greeting::MAX];
         let greeting = Greeting { serial: "forged", ..Greeting::new(1, 2) }.encode(&mut buffer).unwrap();
         forger.ends[1].set_greeting(greeting).unwrap();

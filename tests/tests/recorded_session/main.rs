@@ -2,8 +2,8 @@
 //! equilibria, and finds what breaks a rule.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod bench;
 mod forged;
+mod session;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,11 +16,12 @@ use xyloop_protocol::{
     message::{Command, ReadOut, Reason, SafeCause, State},
 };
 use xyloop_tests::{
+    WorkFolder,
     python::{self, Said},
     small,
 };
 
-use bench::{Bench, Row};
+use session::{RecordedSession, Row};
 
 /// What the decoder says of a recording, if there is a Python.
 fn decode(recording: &[u8]) -> Option<Said> {
@@ -46,58 +47,58 @@ fn row_of(body: &Value) -> Row {
 
 #[test]
 fn another_program_reads_the_same_from_a_bad_line() {
-    let mut bench = Bench::new("drop=0.05,bit-error=3e-5,duplicate=0.05,reorder=0.05,truncate=0.02,insert=0.02,seed=4");
-    bench.connect(0x1111_1111);
-    bench.ask(Command::Identify);
-    bench.commit(1, 1);
-    bench.plan(1, ReadOut::Phases, Codec::Delta);
-    bench.shots(1..=100);
-    bench.wait_for_rows(40);
-    bench.tell(Command::Retire(8));
+    let mut session =
+        RecordedSession::new("drop=0.05,bit-error=3e-5,duplicate=0.05,reorder=0.05,truncate=0.02,insert=0.02,seed=4");
+    session.connect(0x1111_1111);
+    session.ask(Command::Identify);
+    session.commit(1, 1);
+    session.plan(1, ReadOut::Phases, Codec::Delta);
+    session.shots(1..=100);
+    session.wait_for_rows(40);
+    session.tell(Command::Retire(8));
 
     // Cut off in the middle; the device goes safe by itself. Another session goes on where the device says it is.
-    bench.line_is_cut(400_000);
-    bench.connect(0x2222_2222);
-    let Some(status) = bench.status() else { panic!("no status") };
+    session.line_is_cut(400_000);
+    session.connect(0x2222_2222);
+    let status = session.status();
     assert_eq!(status.state, State::Safe(SafeCause::Deadman));
-    bench.arm(1, 1);
-    bench.plan(1, ReadOut::Phases, Codec::Delta);
+    session.arm(1, 1);
+    session.plan(1, ReadOut::Phases, Codec::Delta);
     let missing = status.last_shot.max(8) + 1;
     assert!(missing < 100, "everything was done before the line was cut");
-    bench.shots(missing..=100);
-    bench.wait_for_shot(100);
-    bench.tell(Command::Retire(100));
+    session.shots(missing..=100);
+    session.wait_for_shot(100);
+    session.tell(Command::Retire(100));
 
     // A deadman within a session: nothing is lost, the shots run again.
-    bench.shots(101..=200);
-    bench.wait_for_shot(103);
-    bench.states.clear();
-    bench.line_is_cut(300_000);
-    bench.wait_for(|bench| bench.states.contains(&State::Safe(SafeCause::Deadman)));
-    bench.arm(1, 1);
-    bench.wait_for_shot(200);
-    bench.tell(Command::Retire(200));
+    session.shots(101..=200);
+    session.wait_for_shot(103);
+    session.line_is_cut(300_000);
+    session.wait_for_state(State::Safe(SafeCause::Deadman));
+    session.arm(1, 1);
+    session.wait_for_shot(200);
+    session.tell(Command::Retire(200));
 
     // What is refused, what cannot be read, a generation of which only a part is staged, another read-out, an abort.
-    bench.shots(201..=202);
-    bench.shots(202..=202);
-    bench.tell_raw(&[0xff; 9]);
-    bench.wait_for(|bench| bench.refused.contains(&Reason::OldShot) && bench.refused.contains(&Reason::Malformed));
-    bench.wait_for_shot(202);
-    bench.tell(Command::Retire(202));
-    bench.recommit(2, 1);
-    bench.plan(2, ReadOut::Outputs, Codec::Words);
-    bench.shots(203..=230);
-    bench.wait_for_shot(205);
-    bench.ask(Command::Abort);
-    bench.plan(2, ReadOut::Iq, Codec::Delta);
-    bench.shots(231..=234);
-    bench.wait_for_shot(234);
-    bench.ask(Command::Safe);
-    bench.close();
+    session.shots(201..=202);
+    session.shots(202..=202);
+    session.tell_raw(&[0xff; 9]);
+    session.wait_for_refusals(&[Reason::OldShot, Reason::Malformed]);
+    session.wait_for_shot(202);
+    session.tell(Command::Retire(202));
+    session.recommit(2, 1);
+    session.plan(2, ReadOut::Outputs, Codec::Words);
+    session.shots(203..=230);
+    session.wait_for_shot(205);
+    session.ask(Command::Abort);
+    session.plan(2, ReadOut::Iq, Codec::Delta);
+    session.shots(231..=234);
+    session.wait_for_shot(234);
+    session.ask(Command::Safe);
+    session.close();
 
-    let faults = bench.faults();
-    let (recording, rows) = bench.end();
+    let faults = session.faults();
+    let (recording, rows) = session.end();
     let Some(said) = decode(&recording) else { return };
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let lines = lines(&said);
@@ -128,12 +129,12 @@ const FAULTS: &str = "bit-error=2e-6,drop=0.03,insert=0.02,duplicate=0.05,reorde
 
 #[test]
 fn a_training_over_a_bad_line_is_read_from_its_recording() {
-    let bench = xyloop_tests::Bench::new();
-    let served = bench.serve(&small(), &["--tcp", "--fault", FAULTS, "--trace", "line.pcap"]);
-    let run = bench.train(&["--device", &served.place]);
+    let here = WorkFolder::new();
+    let served = here.serve(&small(), &["--tcp", "--fault", FAULTS, "--trace", "line.pcap"]);
+    let run = here.train(&["--device", &served.place]);
     served.process.interrupt();
     let served = served.process.finish().expect_code(0);
-    let Some(said) = python::run("decode_session.py", &[bench.path().join("line.pcap")]) else { return };
+    let Some(said) = python::run("decode_session.py", &[here.path().join("line.pcap")]) else { return };
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let lines = lines(&said);
 

@@ -16,11 +16,11 @@ use xyloop_firmware::{
 };
 use xyloop_protocol::{
     greeting::Greeting,
-    link::{self, Link, Role},
     message::{BootCause, Fault, SafeCause, State},
     units::ShotId,
-    wiring::{Converters, Wiring},
+    wiring::Wiring,
 };
+use xyloop_testbench::{CONVERTERS, LinkSizes, Pair, ScriptedHost};
 
 xyloop_board_common::memory! {
     /// Room for four sites.
@@ -29,15 +29,6 @@ xyloop_board_common::memory! {
         shots: 8, results: 4 * Room::result_bytes(4), link: 2048, payload: 256,
     };
 }
-
-const CONVERTERS: Converters = Converters {
-    coupling_bits: 16,
-    coupling_range_micro: 1_000_000,
-    field_bits: 16,
-    field_range_micro: 2_000_000,
-    input_bits: 16,
-    iq_bits: 16,
-};
 
 /// A ring of sites, one DAC channel after the other, ADCs behind the DACs.
 struct Rig {
@@ -105,7 +96,7 @@ type Codes = BTreeMap<(u8, u8), u16>;
 
 /// What AD5676Rs hold in their input registers, and what is on their outputs.
 #[derive(Default)]
-struct Bench {
+struct DacRegisters {
     input: Codes,
     outputs: Codes,
     asked: Option<(u8, u8)>,
@@ -114,9 +105,9 @@ struct Bench {
 }
 
 #[derive(Clone, Default)]
-struct Shelf(Rc<RefCell<Bench>>);
+struct Shelf(Rc<RefCell<DacRegisters>>);
 
-struct Chip(Rc<RefCell<Bench>>, u8);
+struct Chip(Rc<RefCell<DacRegisters>>, u8);
 
 impl ErrorType for Chip {
     type Error = Infallible;
@@ -124,15 +115,15 @@ impl ErrorType for Chip {
 
 impl SpiDevice for Chip {
     fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
-        let mut bench = self.0.borrow_mut();
+        let mut registers = self.0.borrow_mut();
         for operation in operations {
             match operation {
                 Operation::Write([head, high, low]) if head >> 4 == 1 => {
-                    bench.input.insert((self.1, head & 15), u16::from_be_bytes([*high, *low]));
+                    registers.input.insert((self.1, head & 15), u16::from_be_bytes([*high, *low]));
                 }
-                Operation::Write([head, ..]) => bench.asked = (head >> 4 == 9).then_some((self.1, head & 15)),
+                Operation::Write([head, ..]) => registers.asked = (head >> 4 == 9).then_some((self.1, head & 15)),
                 Operation::TransferInPlace(word) => {
-                    let code = bench.asked.and_then(|at| bench.input.get(&at).copied()).unwrap_or(0);
+                    let code = registers.asked.and_then(|at| registers.input.get(&at).copied()).unwrap_or(0);
                     word[1..].copy_from_slice(&code.to_be_bytes());
                 }
                 _ => (),
@@ -161,8 +152,8 @@ impl Hardware for Shelf {
     }
 
     fn latch(&mut self) -> Result<(), BoardError> {
-        let mut bench = self.0.borrow_mut();
-        bench.outputs = bench.input.clone();
+        let mut registers = self.0.borrow_mut();
+        registers.outputs = registers.input.clone();
         Ok(())
     }
 
@@ -196,22 +187,10 @@ const ABOUT: About<'_> =
 fn greeting(rig: &Rig) -> Vec<u8> {
     let (image, mut memory, mut replica) = (rig.image(), Memory::new(), [Replica::default()]);
     let image = RigImage::parse(&image).unwrap();
-    let mut controller = start(Shelf::default(), image, &ABOUT, memory.buffers(&mut replica)).unwrap();
-    let (mut frame, mut receive, mut send) = ([0; 2048], [0; 2048], [0; 2048]);
-    let mut flight = [link::InFlight::NONE; 8];
-    let storage = link::Storage { frame: &mut frame, receive: &mut receive, send: &mut send, flight: &mut flight };
-    let mut host = Link::new(Role::Host, storage, link::Config::host());
-    host.connect(5, &[], 0).unwrap();
-    let mut bytes = [0; 2048];
-    for now_us in (0..100_000).step_by(1000) {
-        let count = host.transmit(now_us, &mut bytes);
-        controller.receive(now_us, &bytes[..count]);
-        controller.poll(now_us);
-        let count = controller.transmit(now_us, &mut bytes);
-        host.receive(now_us, &bytes[..count]);
-    }
-    assert_eq!(host.session(), Some(5));
-    host.peer_greeting().to_vec()
+    let controller = start(Shelf::default(), image, &ABOUT, memory.buffers(&mut replica)).unwrap();
+    let mut pair = Pair::new(ScriptedHost::new(LinkSizes::new(1024, 2048, 2048)), controller, 0);
+    pair.connect(5);
+    pair.host.link.peer_greeting().to_vec()
 }
 
 #[test]
@@ -264,9 +243,9 @@ fn chips_that_cannot_be_set_up_leave_the_outputs_cleared() {
 fn safe_codes_of_the_image_are_on_the_channels_it_names_before_the_line_to_the_host_opens() {
     let (shelf, rig) = (Shelf::default(), Rig::new(4));
     assert_eq!(start_on(&shelf, &rig), Ok(State::Safe(SafeCause::Reset)));
-    let bench = shelf.0.borrow();
-    assert_eq!(bench.clear_low, Some(false));
+    let registers = shelf.0.borrow();
+    assert_eq!(registers.clear_low, Some(false));
     let want: Codes =
         (0..rig.codes()).map(|index| (((index / 8) as u8, (index % 8) as u8), 1000 + index as u16)).collect();
-    assert_eq!(bench.outputs, want);
+    assert_eq!(registers.outputs, want);
 }

@@ -24,7 +24,7 @@ use xyloop_firmware::{Controller, Replica, carrier::Remote, front_end::FrontEnd,
 use xyloop_mps2::rig_image;
 use xyloop_protocol::message::State;
 
-use self::{clock::Clock, spi::Way, uart::Uart};
+use self::{clock::Clock, spi::SpiCarrier, uart::Uart};
 
 const RANDOM: *const u32 = 0x003f_fff8 as *const u32;
 /// What is to go wrong, so that tests see what becomes of it: 1 (hang) or 2 (panic) << 16 | shots finished until
@@ -72,7 +72,7 @@ fn main() -> ! {
         boot_note: boot.note.as_str(),
     };
     let mut host = Uart::host();
-    let hardware = Remote::new(Way::find(clock), image.crc());
+    let hardware = Remote::new(SpiCarrier::find(clock), image.crc());
     let mut controller = match start(hardware, image, &about, memory.buffers(replicas)) {
         Ok(controller) => controller,
         Err(error) => panic!("{error}"),
@@ -112,7 +112,7 @@ struct Output {
 
 /// One turn of the loop; whether there is more to do at once.
 fn turn(
-    controller: &mut Controller<'_, FrontEnd<'_, Remote<Way>>>,
+    controller: &mut Controller<'_, FrontEnd<'_, Remote<SpiCarrier>>>,
     clock: &mut Clock,
     host: &mut Uart,
     output: &mut Output,

@@ -11,15 +11,15 @@ const ANSWER_US: u64 = 2_000_000;
 /// Longest wait for the other end of the FIFOs to be opened, microseconds.
 const OPENED_US: u64 = 1_000_000;
 
-/// Either way.
-pub enum Way {
+/// Carries transactions to the chips and their answers back.
+pub enum SpiCarrier {
     /// Files of the emulator's host, by their handles.
     Fifos { request: usize, reply: usize, clock: Clock },
     /// The second UART.
     Uart(Uart, Clock),
 }
 
-impl Way {
+impl SpiCarrier {
     /// The FIFOs if they are there, otherwise the UART.
     pub fn find(clock: Clock) -> Self {
         const READ: usize = nr::open::R_BINARY;
@@ -41,7 +41,7 @@ fn open(path: &core::ffi::CStr, mode: usize) -> Option<usize> {
     (handle as isize >= 0).then_some(handle)
 }
 
-impl Carrier for Way {
+impl Carrier for SpiCarrier {
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), Broken> {
         match self {
             Self::Fifos { request, .. } => {

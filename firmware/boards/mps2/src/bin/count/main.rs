@@ -7,10 +7,10 @@
 #![no_std]
 #![no_main]
 
-mod bench;
 mod chips;
 mod counter;
 mod memory;
+mod pair;
 mod script;
 mod stack;
 
@@ -28,10 +28,10 @@ use xyloop_protocol::{
 };
 
 use self::{
-    bench::Bench,
     chips::Chips,
     counter::{Counter, Tally},
     memory::{HostMemory, Memory},
+    pair::CountedPair,
 };
 
 #[entry]
@@ -42,7 +42,7 @@ fn main() -> ! {
     let memory = cortex_m::singleton!(: Memory = Memory::new()).expect("main runs once");
     let replicas = cortex_m::singleton!(: [Replica; 1] = [Replica::default()]).expect("main runs once");
     let of_host = cortex_m::singleton!(: HostMemory = HostMemory::new()).expect("main runs once");
-    let of_line = cortex_m::singleton!(: bench::Memory = bench::Memory::new()).expect("main runs once");
+    let of_line = cortex_m::singleton!(: pair::Memory = pair::Memory::new()).expect("main runs once");
     let parse = Tally::default();
     let image = match counter.count(&parse, || RigImage::parse(rig_image())) {
         Ok(image) => image,
@@ -63,7 +63,7 @@ fn main() -> ! {
     hprintln!("ram.controller {}", size_of_val(&device));
     let host = Link::new(Role::Host, of_host.storage(), Config::host());
     let generations = cortex_m::singleton!(: script::Codes = [[DacCode(0); _]; _]).expect("main runs once");
-    script::run(&mut Bench::new(device, host, counter, of_line), image, generations);
+    script::run(&mut CountedPair::new(device, host, counter, of_line), image, generations);
     let (all, deepest) = stack::used();
     hprintln!("stack.all {}", all);
     hprintln!("stack.deepest_call {}", deepest);

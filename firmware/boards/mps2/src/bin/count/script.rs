@@ -12,7 +12,7 @@ use xyloop_protocol::{
     units::{DacCode, Flags, ShotId},
 };
 
-use crate::{bench::Bench, chips::phase, counter::Tally};
+use crate::{chips::phase, counter::Tally, pair::CountedPair};
 
 /// Shots of each batch.
 const SHOTS: u32 = 8;
@@ -35,7 +35,7 @@ pub type Codes = [[DacCode; CODES]; 2];
 
 /// All of it, in order. Not inlined, so that only its own frame lies between the firmware's main loop and its calls.
 #[inline(never)]
-pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>, codes: &mut Codes) {
+pub fn run(pair: &mut CountedPair<'_>, image: RigImage<'static>, codes: &mut Codes) {
     let (sites, couplings) = (u32::from(image.sites()), image.couplings().len());
     for (name, value) in [
         ("rig.sites", u64::from(sites)),
@@ -46,23 +46,23 @@ pub fn run(bench: &mut Bench<'_>, image: RigImage<'static>, codes: &mut Codes) {
     ] {
         hprintln!("{} {}", name, value);
     }
-    hprintln!("bus.transaction_100 {}", bench.transactions());
-    bench.connect();
-    bench.ask(Command::Identify);
+    hprintln!("bus.transaction_100 {}", pair.transactions());
+    pair.connect();
+    pair.ask(Command::Identify);
     let [codes, other] = codes.each_mut().map(|codes| &mut codes[..couplings + 2 * sites as usize]);
     draw(codes, other);
-    let first = generation(bench, "words", (1, codes), None, couplings);
-    let second = generation(bench, "delta", (2, other), Some((first, codes)), couplings);
-    idle(bench);
+    let first = generation(pair, "words", (1, codes), None, couplings);
+    let second = generation(pair, "delta", (2, other), Some((first, codes)), couplings);
+    idle(pair);
     for (name, read_out, codec) in [
         ("phases_words", ReadOut::Phases, Codec::Words),
         ("phases_delta", ReadOut::Phases, Codec::Delta),
         ("contrast_words", ReadOut::Contrast, Codec::Words),
         ("contrast_delta", ReadOut::Contrast, Codec::Delta),
     ] {
-        shots(bench, name, (second, read_out, codec), &image);
+        shots(pair, name, (second, read_out, codec), &image);
     }
-    fault(bench, second, &image);
+    fault(pair, second, &image);
 }
 
 /// Codes all over the range, and others a training step away: by what 25 Adam steps of the 15 × 15 XOR task differ.
@@ -76,14 +76,14 @@ fn draw(codes: &mut [DacCode], other: &mut [DacCode]) {
 
 /// Stages and commits a generation, as words or as differences to the one before.
 fn generation(
-    bench: &mut Bench<'_>,
+    pair: &mut CountedPair<'_>,
     name: &str,
     (number, codes): (u32, &[DacCode]),
     before: Option<(Generation, &[DacCode])>,
     couplings: usize,
 ) -> Generation {
     let (stage, mut pieces, mut sent, mut bytes) = (Tally::default(), 0, 0, [0; 1024]);
-    let most = (usize::from(bench.heard.max_message) - HEAD) / 2;
+    let most = (usize::from(pair.heard.max_message) - HEAD) / 2;
     for (block, range) in [(Block::Couplings, 0..couplings), (Block::Fields, couplings..codes.len())] {
         let mut first = range.start;
         while first < range.end {
@@ -105,7 +105,7 @@ fn generation(
                     CodeArray::Differences(Differences { base, count: count as u32, coded: Bytes(&bytes[..length]) })
                 }
             };
-            bench.tell(Command::Stage(Stage {
+            pair.tell(Command::Stage(Stage {
                 generation: number,
                 block,
                 first: (first - range.start) as u32,
@@ -114,9 +114,9 @@ fn generation(
             (first, pieces) = (first + count, pieces + 1);
         }
     }
-    bench.answered(&stage, pieces);
+    pair.answered(&stage, pieces);
     let generation = Generation { number, crc: crc_of(codes) };
-    let commit = bench.ask(Command::Commit(generation));
+    let commit = pair.ask(Command::Commit(generation));
     hprintln!("{}.stage {}", name, stage.instructions());
     hprintln!("{}.stage_bytes {}", name, sent);
     hprintln!("{}.commit {}", name, commit.instructions());
@@ -124,10 +124,10 @@ fn generation(
 }
 
 /// A look when there is nothing to do.
-fn idle(bench: &mut Bench<'_>) {
+fn idle(pair: &mut CountedPair<'_>) {
     let tally = Tally::default();
     for _ in 0..100 {
-        bench.poll(&tally);
+        pair.poll(&tally);
     }
     hprintln!("poll.idle_100 {}", tally.instructions());
 }
@@ -135,7 +135,7 @@ fn idle(bench: &mut Bench<'_>) {
 /// A batch: the shots are queued, the host leaves and they run alone, the deadman comes, and a host that returns is sent all
 /// that was measured. So running and sending are counted apart.
 fn shots(
-    bench: &mut Bench<'_>,
+    pair: &mut CountedPair<'_>,
     name: &str,
     (generation, read_out, codec): (Generation, ReadOut, Codec),
     image: &RigImage<'_>,
@@ -143,7 +143,7 @@ fn shots(
     let nudge = |beta_q8| Segment::Nudge(Nudge { beta_q8, cost: Cost::Log { bound_q14: 1638 } });
     let mut segments = [Segment::End; 8];
     segments[..5].copy_from_slice(&[Segment::Kick, Segment::Free, nudge(76_800), Segment::Release, nudge(-76_800)]);
-    bench.ask(Command::Plan(Plan {
+    pair.ask(Command::Plan(Plan {
         run: 1,
         generation,
         segments,
@@ -156,46 +156,46 @@ fn shots(
         codec,
     }));
     let (queue, run, safe) = (Tally::default(), Tally::default(), Tally::default());
-    let before = bench.device.counts();
+    let before = pair.device.counts();
     let last = before.shots_finished + u64::from(SHOTS);
-    bench.chips().held = true;
+    pair.chips().held = true;
     for id in before.shots_finished + 1..=last {
-        shoot(bench, id, image);
+        shoot(pair, id, image);
     }
-    bench.turns(&queue);
-    assert_eq!(bench.device.state(), State::Running, "the shots were not queued");
-    bench.leave();
-    bench.chips().held = false;
+    pair.turns(&queue);
+    assert_eq!(pair.device.state(), State::Running, "the shots were not queued");
+    pair.leave();
+    pair.chips().held = false;
     let mut polls = 0;
-    while bench.device.counts().shots_finished < last {
-        bench.poll(&run);
+    while pair.device.counts().shots_finished < last {
+        pair.poll(&run);
         polls += 1;
         assert!(polls < 10_000, "the shots do not come to an end");
     }
-    let reads = bench.device.counts().reads - before.reads;
-    bench.now_us += DEADMAN_US;
-    bench.poll(&safe);
-    assert!(matches!(bench.device.state(), State::Safe(_)), "the deadman did not come");
+    let reads = pair.device.counts().reads - before.reads;
+    pair.now_us += DEADMAN_US;
+    pair.poll(&safe);
+    assert!(matches!(pair.device.state(), State::Safe(_)), "the deadman did not come");
 
-    bench.heard.bytes = 0;
-    bench.heard.equilibria = 0;
-    let send = bench.connect();
-    bench.until(&send, |bench| bench.heard.equilibria == SHOTS * EQUILIBRIA);
-    let bytes = bench.heard.bytes;
-    (bench.heard.bytes, bench.heard.sums) = (0, 0);
+    pair.heard.bytes = 0;
+    pair.heard.equilibria = 0;
+    let send = pair.connect();
+    pair.until(&send, |pair| pair.heard.equilibria == SHOTS * EQUILIBRIA);
+    let bytes = pair.heard.bytes;
+    (pair.heard.bytes, pair.heard.sums) = (0, 0);
     let collect = Tally::default();
     if read_out == ReadOut::Contrast {
         let sums = image.couplings().len() as u32 + 2 * u32::from(image.sites());
-        bench.tell(Command::Collect(0));
-        bench.until(&collect, |bench| bench.heard.sums == sums);
-        bench.turns(&collect);
+        pair.tell(Command::Collect(0));
+        pair.until(&collect, |pair| pair.heard.sums == sums);
+        pair.turns(&collect);
     }
-    bench.tell(Command::Retire(last));
-    bench.turns(&Tally::default());
+    pair.tell(Command::Retire(last));
+    pair.turns(&Tally::default());
     // What the connection itself takes.
-    bench.leave();
-    let connect = bench.connect();
-    let arm = bench.ask(Command::Arm(generation));
+    pair.leave();
+    let connect = pair.connect();
+    let arm = pair.ask(Command::Arm(generation));
     for (what, number) in [
         ("queue", queue.instructions()),
         ("run", run.instructions()),
@@ -211,30 +211,30 @@ fn shots(
     }
     if read_out == ReadOut::Contrast {
         hprintln!("{}.collect {}", name, collect.instructions());
-        hprintln!("{}.collect_bytes {}", name, bench.heard.bytes);
+        hprintln!("{}.collect_bytes {}", name, pair.heard.bytes);
     }
 }
 
 /// Sends a shot with inputs at phase zero and targets an eighth of a turn from the free state.
-fn shoot(bench: &mut Bench<'_>, id: ShotId, image: &RigImage<'_>) {
+fn shoot(pair: &mut CountedPair<'_>, id: ShotId, image: &RigImage<'_>) {
     let (zeros, mut targets) = ([0; 2 * TERMINALS], [0; 2 * TERMINALS]);
     for (place, site) in targets.as_chunks_mut::<2>().0.iter_mut().zip(image.outputs()) {
         *place = phase(site, 1).0.wrapping_add(1 << 13).to_le_bytes();
     }
     let (inputs, outputs) = (2 * image.inputs().len(), 2 * image.outputs().len());
     let (inputs, targets) = (Bytes(&zeros[..inputs]), Bytes(&targets[..outputs]));
-    bench.tell(Command::Shot(Shot { id, flip: false, inputs, targets }));
+    pair.tell(Command::Shot(Shot { id, flip: false, inputs, targets }));
 }
 
 /// A converter that fails under a shot, and the way back.
-fn fault(bench: &mut Bench<'_>, generation: Generation, image: &RigImage<'_>) {
-    let id = bench.device.counts().shots_finished + 1;
+fn fault(pair: &mut CountedPair<'_>, generation: Generation, image: &RigImage<'_>) {
+    let id = pair.device.counts().shots_finished + 1;
     let segments = core::array::from_fn(|index| match index {
         0 => Segment::Kick,
         1 => Segment::Free,
         _ => Segment::End,
     });
-    bench.ask(Command::Plan(Plan {
+    pair.ask(Command::Plan(Plan {
         run: 2,
         generation,
         segments,
@@ -246,15 +246,15 @@ fn fault(bench: &mut Bench<'_>, generation: Generation, image: &RigImage<'_>) {
         leave_out: Flags::default(),
         codec: Codec::Words,
     }));
-    bench.chips().broken = true;
-    bench.heard.states = 0;
-    shoot(bench, id, image);
-    bench.until(&Tally::default(), |bench| bench.heard.states > 0);
-    assert!(matches!(bench.device.state(), State::Faulted(_)), "a converter that fails is no fault");
-    bench.chips().broken = false;
-    let clear = bench.ask(Command::Clear);
+    pair.chips().broken = true;
+    pair.heard.states = 0;
+    shoot(pair, id, image);
+    pair.until(&Tally::default(), |pair| pair.heard.states > 0);
+    assert!(matches!(pair.device.state(), State::Faulted(_)), "a converter that fails is no fault");
+    pair.chips().broken = false;
+    let clear = pair.ask(Command::Clear);
     hprintln!("fault.clear {}", clear.instructions());
-    bench.ask(Command::Arm(generation));
-    assert_eq!(bench.device.state(), State::Running, "the shot was forgotten");
-    bench.ask(Command::Status);
+    pair.ask(Command::Arm(generation));
+    assert_eq!(pair.device.state(), State::Running, "the shot was forgotten");
+    pair.ask(Command::Status);
 }

@@ -2,11 +2,14 @@
 
 use std::vec::Vec;
 
-use super::FRAME_MAX;
+use super::encoded_len;
+
+/// Longest frame in bytes on the line; what is longer without a delimiter is taken for a frame of this length.
+pub const FRAME_MAX: usize = encoded_len(u16::MAX as usize);
 
 /// Collects bytes up to and including the `00` that follows at least one other byte.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     bytes: Vec<u8>,
     /// A byte other than `00` is among them.
     content: bool,

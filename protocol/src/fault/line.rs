@@ -12,7 +12,7 @@ const BITS_A_BYTE: u64 = 10;
 /// One direction of a line, on the caller's clock in microseconds.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// Line rate in bits per second; at least 1.
+    /// Line rate in bits per second; at least 1. [`Self::INSTANT`]: bytes take no time.
     pub baud: u64,
     /// From the last bit written to the reader, in microseconds.
     pub delay_us: u64,
@@ -32,6 +32,9 @@ pub struct Line {
 }
 
 impl Line {
+    /// The rate of a line on which bytes take no time.
+    pub const INSTANT: u64 = u64::MAX;
+
     /// The direction in which `sender` writes; without jitter, with a buffer of 4 KiB.
     pub fn new(baud: u64, delay_us: u64, faults: &Faults, sender: Role) -> Self {
         Self {
@@ -49,7 +52,15 @@ impl Line {
         }
     }
 
+    /// Returns whether what is written arrives at the same moment, unless a fault holds it.
+    pub fn is_instant(&self) -> bool {
+        self.baud == Self::INSTANT && self.delay_us == 0
+    }
+
     fn duration_us(&self, bytes: u64) -> u64 {
+        if self.baud == Self::INSTANT {
+            return 0;
+        }
         (bytes * BITS_A_BYTE * 1_000_000).div_ceil(self.baud.max(1))
     }
 

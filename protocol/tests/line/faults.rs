@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use xyloop_protocol::{
-    adversary::{BURST_US, FRAME_MAX, FaultCounts, FaultInjector, Faults, HELD_MAX, REORDER_US, Trace},
-    frame::{self, Deframer, Role},
+    fault::{BURST_US, FaultCounts, FaultInjector, Faults, HELD_MAX, REORDER_US},
+    frame::{self, Deframer, FRAME_MAX, Role},
+    trace::Trace,
 };
 
 use super::{frames, one_frame};

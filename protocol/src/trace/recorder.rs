@@ -1,4 +1,5 @@
-//! Records a line from a thread of its own: who carries its bytes never waits for a disk.
+//! Records a line from a thread of its own, so that whoever carries its bytes never waits for a disk. This is the one place
+//! in the crate that reads a clock and opens a file.
 
 use std::{
     fs::File,
@@ -7,9 +8,11 @@ use std::{
     sync::mpsc::{self, Receiver, SyncSender, TryRecvError},
     thread::{self, JoinHandle},
     time::{Instant, SystemTime, UNIX_EPOCH},
+    vec::Vec,
 };
 
-use xyloop_protocol::{adversary::Tracer, link::Role};
+use super::Tracer;
+use crate::link::Role;
 
 /// Pieces that wait for the disk, each at most as long as what is read from a host at once.
 const WAITING: usize = 1024;
@@ -18,7 +21,8 @@ const WAITING: usize = 1024;
 type Piece = (u64, Role, Vec<u8>);
 
 /// A recording in the making, in the format of [`Tracer`]; stamped with the system's time.
-pub struct Recorder {
+#[derive(Debug)]
+pub struct LineRecorder {
     pieces: SyncSender<Piece>,
     writer: JoinHandle<io::Result<()>>,
     /// Unix time and our clock at the same moment: the stamps never go back, whatever is done to the system's clock.
@@ -26,7 +30,7 @@ pub struct Recorder {
     lost: u64,
 }
 
-impl Recorder {
+impl LineRecorder {
     /// Begins a recording in a new file, or over an old one.
     ///
     /// # Errors

@@ -1,11 +1,9 @@
 //! Recordings are what tools know, can be read back, and tell what is wrong with them and in them.
 
 use xyloop_protocol::{
-    adversary::{
-        BadFrame, Content, FRAME_MAX, FrameFinder, MessageFinder, Record, Trace, TraceError, TracedFrame, Tracer,
-    },
-    frame::{Header, Kind, Role},
+    frame::{FRAME_MAX, Header, Kind, Role},
     message::{self, Bytes, Command, Event, Reason, Refusal, Report, Request, Shot},
+    trace::{BadFrame, Content, FrameFinder, MessageFinder, Record, Trace, TraceError, TracedFrame, Tracer},
 };
 
 use super::{frames, header, one_frame};

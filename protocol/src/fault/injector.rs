@@ -7,8 +7,8 @@
 use core::fmt;
 use std::vec::Vec;
 
-use super::{Faults, assembler::Assembler, random::Random};
-use crate::link::Role;
+use super::{Faults, random::Random};
+use crate::{frame::Assembler, link::Role};
 
 /// How long a reordered frame waits for another one to pass, in microseconds.
 pub const REORDER_US: u64 = 20_000;
@@ -99,7 +99,7 @@ struct Burst {
 /// Bytes go in by [`push`](Self::push) and come out by [`pull`](Self::pull), which is to be called after every `push`
 /// and at [`next_release_us`](Self::next_release_us). Without any rate above zero every byte comes out as it went in,
 /// at once. With one, bytes come out as whole frames: the beginning of a frame waits for its end (of at most
-/// [`FRAME_MAX`](super::FRAME_MAX) bytes).
+/// [`FRAME_MAX`](crate::frame::FRAME_MAX) bytes).
 ///
 /// Memory is bounded by one frame in the making, one held for reordering, [`HELD_MAX`] bytes in a stall, and what was
 /// pushed since the last `pull`, at most twice.

@@ -3,9 +3,9 @@
 use core::fmt;
 use std::{vec, vec::Vec};
 
-use super::{FRAME_MAX, Record, assembler::Assembler};
+use super::Record;
 use crate::{
-    frame::{self, Deframer, Header, Kind},
+    frame::{self, Assembler, Deframer, FRAME_MAX, Header, Kind},
     link::Role,
 };
 

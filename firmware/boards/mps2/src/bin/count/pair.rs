@@ -36,7 +36,7 @@ pub struct Heard {
 }
 
 /// Both ends.
-pub struct Bench<'a> {
+pub struct CountedPair<'a> {
     pub device: Controller<'a, FrontEnd<'a, Chips>>,
     pub host: Link<'a>,
     pub heard: Heard,
@@ -61,7 +61,7 @@ impl Memory {
     }
 }
 
-impl<'a> Bench<'a> {
+impl<'a> CountedPair<'a> {
     pub fn new(
         device: Controller<'a, FrontEnd<'a, Chips>>,
         host: Link<'a>,
@@ -105,7 +105,7 @@ impl<'a> Bench<'a> {
             panic!("a greeting without a byte is not too long");
         }
         let tally = Tally::default();
-        self.until(&tally, |bench| bench.host.session() == Some(bench.session));
+        self.until(&tally, |pair| pair.host.session() == Some(pair.session));
         self.finish(&tally);
         tally
     }
@@ -139,7 +139,7 @@ impl<'a> Bench<'a> {
     /// Runs until so many more requests are done and nobody has anything to say.
     pub fn answered(&mut self, tally: &Tally, requests: u32) {
         self.heard.done = 0;
-        self.until(tally, |bench| bench.heard.done >= requests);
+        self.until(tally, |pair| pair.heard.done >= requests);
         self.finish(tally);
     }
 
@@ -159,7 +159,7 @@ impl<'a> Bench<'a> {
 
     /// Runs until both links hold all that was sent.
     fn finish(&mut self, tally: &Tally) {
-        self.until(tally, |bench| bench.host.all_acked() && !bench.device.is_working());
+        self.until(tally, |pair| pair.host.all_acked() && !pair.device.is_working());
         self.turns(tally);
     }
 

@@ -1,4 +1,4 @@
-//! The adversary in the box.
+//! What can be put on a line and taken down of it: faults and recordings.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
