@@ -6,12 +6,11 @@
 //! Without an address the example serves a simulated device itself, on a free TCP port. To the code below that device is
 //! what any other one is: it is reached only through the protocol.
 
-use rand_chacha::ChaCha8Rng;
 use xyloop::{
-    array::Array,
     calibration::{Calibration, Rounding, radians},
     config::{self, Port},
-    device::{Client, ShotOrder, Way, fresh_number},
+    device::{Client, Route, ShotOrder, fresh_number},
+    rig::{simulated, wanted},
 };
 use xyloop_lattice::Parameters;
 use xyloop_protocol::{
@@ -28,13 +27,13 @@ const RIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hil-config/rigs/xor-5
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What is connected to what, and what a code means.
     let (rig, _) = config::load_rig(RIG, &[])?;
-    let array = Array::new(&rig)?;
+    let array = rig.array()?;
     let calibration = Calibration::ideal(array.converters);
 
     let address = match std::env::args().skip_while(|argument| argument != "--device").nth(1) {
         Some(address) => address,
         None => {
-            let served = Served::on_tcp(array.description(&rig), fresh_number(), "127.0.0.1:0", None)?;
+            let served = Served::on_tcp(simulated(&rig, &array), fresh_number(), "127.0.0.1:0", None)?;
             let address = served.place().to_owned();
             // It is served until the program ends.
             std::thread::spawn(move || served.run());
@@ -44,8 +43,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Hello: host and device compare wire version, messages and wiring, and refuse each other if they differ.
     let port: Port = address.parse()?;
-    let way = Way::new(&port, rig.device.serial.baud, None)?;
-    let mut client = Client::connect(way, array.wanted(&rig)).await?;
+    let route = Route::new(&port, rig.device.serial.baud)?;
+    let mut client = Client::connect(route, wanted(&rig, &array)).await?;
     client.take_over().await?;
     let identity = client.identity();
     println!("connected to {} {}, serial number {}, at {address}", identity.vendor, identity.model, identity.serial);
@@ -55,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (couplings, sites) = (array.graph.couplings().len(), array.graph.len());
     let parameters =
         Parameters { couplings: vec![0.05; couplings], field_x: vec![0.2; sites], field_y: vec![0.0; sites] };
-    let codes = calibration.encode::<ChaCha8Rng>(&parameters, Rounding::Nearest);
+    let codes = calibration.encode(&parameters, &Rounding::Nearest);
     let generation = client.commit(&codes).await?;
     println!("committed generation {}: {couplings} couplings, {sites} bias fields", generation.number);
 
