@@ -9,7 +9,7 @@ use std::{
 };
 
 use xyloop::{
-    run::{
+    folder::{
         DataRecord, DeviceRecord, FinalParameters, FolderError, RunFolder, RunHeader, RunRecord, Stop, StopCounts,
         StopReason,
     },
