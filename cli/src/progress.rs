@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use xyloop::{
-    device::LinkFigures,
+    device::{LinkFigures, Notice},
     run::{Event, Observer},
     train::EpochReport,
 };
@@ -46,6 +46,10 @@ impl Progress {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }
+            }
+            Event::Link(notice) => {
+                let waits = matches!(notice, Notice::Lost { .. } | Notice::Silent { .. });
+                tracing::warn!("{notice}{}", if waits { " (Ctrl-C stops)" } else { "" });
             }
             Event::Judging { samples, starts } => eprintln!("evaluating: {samples} samples × {starts} kicks"),
             _ => {}

@@ -12,6 +12,7 @@ use super::{
     error::DeviceError,
     figures::LinkFigures,
     holding::Beginning,
+    notice::Notice,
     pending_batch::{PendingBatch, Verdict, Words},
     session::{Trouble, Unasked, decode},
     shot::{ShotOrder, ShotResult},
@@ -157,7 +158,7 @@ impl Client {
                 Ok(None)
             }
             Verdict::Foreign(what) if self.session.beginning == Beginning::Resumed => {
-                tracing::warn!("{what}: everything on the device is dropped and asked for again");
+                self.tell(&Notice::StartedOver { what });
                 self.start_over().await?;
                 Ok(None)
             }

@@ -17,6 +17,7 @@ use super::{
     figures::LinkFigures,
     fresh_number::fresh_number,
     identity::{Identity, Wanted},
+    notice::{Listener, Notice},
     pending_batch::PendingBatch,
     route::Route,
     session::{Session, Trouble},
@@ -66,6 +67,15 @@ impl Client {
     /// whatever waits ends with [`DeviceError::Interrupted`].
     pub fn reconnect_until(&mut self, stop: StopFlag) {
         self.session.liveness.stop = Some(stop);
+    }
+
+    /// Tells this listener from now on what happens to the line; without one, warnings are written as `tracing` events.
+    pub fn listen(&mut self, listener: Listener) {
+        self.session.liveness.listener = listener;
+    }
+
+    pub(super) fn tell(&self, notice: &Notice) {
+        self.session.liveness.tell(notice);
     }
 
     /// Lets codes, read-outs and sums travel like this from now on. What is measured does not depend on it.

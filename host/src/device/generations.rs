@@ -11,6 +11,7 @@ use super::{
     decode::{Piece, pieces_of_differences, pieces_of_words},
     error::DeviceError,
     holding::{Registers, Target},
+    notice::Notice,
     session::{COMMIT, HEAD, Trouble},
 };
 use crate::calibration::Codes;
@@ -99,10 +100,7 @@ impl Client {
         self.arm().await?;
         if !self.session.holding.is_safe() {
             self.rearmed += 1;
-            tracing::warn!(
-                "{} had gone safe after a silence of the host: it is armed again, unfinished shots run again",
-                self.place()
-            );
+            self.tell(&Notice::Rearmed { place: self.place().to_owned() });
         }
         Ok(())
     }

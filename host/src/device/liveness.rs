@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     error::DeviceError,
     figures::{Gauge, LinkFigures},
+    notice::{Listener, Notice, warn},
     stop::StopFlag,
 };
 
@@ -25,13 +26,15 @@ pub(super) struct Liveness {
     place: String,
     /// With one, waiting has no end but an answer or this; without, a silent device is given up like a slow one.
     pub stop: Option<StopFlag>,
+    /// Is told what happens to the line.
+    pub listener: Listener,
     silent: bool,
     health: Health,
 }
 
 impl Liveness {
     pub fn new(place: String) -> Self {
-        Self { place, stop: None, silent: false, health: Health::default() }
+        Self { place, stop: None, listener: warn(), silent: false, health: Health::default() }
     }
 
     /// Awaits something from the device. `limit` is how long it may take while the device is heard, and what was asked.
@@ -55,8 +58,8 @@ impl Liveness {
             before = now;
             let figures = gauge.read();
             let silence = if passed > HELD_UP { Duration::ZERO } else { figures.silence(now) };
-            if let Some(warning) = self.health.look(now, &figures) {
-                tracing::warn!("{}: {warning}", self.place);
+            if let Some(figures) = self.health.look(now, &figures) {
+                self.tell(&Notice::GettingBad { place: self.place.clone(), figures });
             }
             if let Some(came) = came {
                 if silence < QUIET {
@@ -95,18 +98,19 @@ impl Liveness {
             self.heard_again();
         } else if silence >= SILENT && !self.silent && self.stop.is_some() {
             self.silent = true;
-            tracing::warn!(
-                "{} has been silent for {} s: the run pauses, outputs go safe by themselves (Ctrl-C stops)",
-                self.place,
-                silence.as_secs()
-            );
+            self.tell(&Notice::Silent { place: self.place.clone(), silence_s: silence.as_secs() });
         }
     }
 
     fn heard_again(&mut self) {
         if std::mem::take(&mut self.silent) {
-            tracing::warn!("{} is heard again: the run goes on", self.place);
+            self.tell(&Notice::HeardAgain { place: self.place.clone() });
         }
+    }
+
+    /// Tells whoever listens.
+    pub fn tell(&self, notice: &Notice) {
+        (self.listener)(notice);
     }
 }
 
@@ -157,8 +161,8 @@ impl Health {
         self.warned = Some(now);
         let seconds = now.saturating_duration_since(*since).as_secs();
         Some(format!(
-            "the line is getting bad: of {sent} data frames sent in the last {seconds} s {again} had to be sent again, of {} \
-             received {bad} were damaged. Check cable, connectors and baud rate",
+            "of {sent} data frames sent in the last {seconds} s {again} had to be sent again, of {} \
+             received {bad} were damaged",
             received + bad
         ))
     }

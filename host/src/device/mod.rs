@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `route`, `transport`, `embedded`, `line_tap` | how a line is opened, the bytes on it, faults and a recording on it |
 //! | `pump`, `connection`, `outcome`, `figures` | the task that keeps a connection alive, its owner's end, how it ends, what it counts |
-//! | `session`, `liveness` | questions and answers over one connection after the other; a device that is silent or slow |
+//! | `session`, `liveness`, `notice` | questions and answers over one connection after the other; a device that is silent or slow; what is told of it |
 //! | `holding` | what the device is known to hold, as a state machine |
 //! | `client`, `generations` | what is known of a device; codes staged, committed, armed |
 //! | `recovery` | a lost connection is made again, and the device brought back to where the run needs it |
@@ -43,6 +43,7 @@ mod holding;
 mod identity;
 mod line_tap;
 mod liveness;
+mod notice;
 mod outcome;
 mod pending_batch;
 mod pump;
@@ -62,6 +63,7 @@ pub use error::DeviceError;
 pub use figures::LinkFigures;
 pub use fresh_number::fresh_number;
 pub use identity::{Identity, Wanted};
+pub use notice::{Listener, Notice};
 pub use route::{Opener, Route};
 pub use shot::{Equilibrium, ShotOrder, ShotResult};
 pub use stop::StopFlag;

@@ -17,6 +17,7 @@ use super::{
     error::DeviceError,
     holding::Beginning,
     identity::{other_serial, other_wiring},
+    notice::Notice,
     outcome::{Cause, End, Judge, NotOpened},
     pending_batch::PendingBatch,
     session::Trouble,
@@ -68,11 +69,7 @@ impl Client {
         let (lost, boot_id) = (Instant::now(), self.identity.boot_id);
         let sent = self.pending.as_ref().map_or(0, PendingBatch::sent);
         let mut line = self.failed(end);
-        tracing::warn!(
-            "lost {}: {}. Outputs go safe by themselves; trying to reconnect (Ctrl-C stops)",
-            self.place(),
-            line.reason
-        );
+        self.tell(&Notice::Lost { place: self.place().to_owned(), reason: line.reason.clone() });
         // Of the last session there was: the device may answer only at the second attempt.
         let mut forgotten = false;
         let mut pause = FIRST_PAUSE;
@@ -86,18 +83,15 @@ impl Client {
             };
             line = match attempt {
                 Attempt::Back(in_force) => {
-                    let after = lost.elapsed().as_secs_f64();
-                    let boot = if self.identity.boot_id == boot_id {
-                        "the same boot".into()
-                    } else {
-                        let by = boot_in_words(self.identity.boot_cause, &self.identity.boot_note);
-                        format!("it was restarted ({by})")
-                    };
-                    let again = sent - self.pending.as_ref().map_or(0, PendingBatch::sent).min(sent);
-                    tracing::warn!(
-                        "{} is back after {after:.1} s: {boot}, {in_force}, {again} shots run again",
-                        self.place()
-                    );
+                    let was_restarted = self.identity.boot_id != boot_id;
+                    let why = || boot_in_words(self.identity.boot_cause, &self.identity.boot_note);
+                    self.tell(&Notice::Back {
+                        place: self.place().to_owned(),
+                        after_s: lost.elapsed().as_secs_f64(),
+                        restarted: was_restarted.then(why),
+                        in_force,
+                        shots_again: sent - self.pending.as_ref().map_or(0, PendingBatch::sent).min(sent),
+                    });
                     return Ok(());
                 }
                 Attempt::Refused(error) => return Err(error),
@@ -105,7 +99,7 @@ impl Client {
             };
             // Each reason once: the attempts themselves would fill a night.
             if !said.contains(&line.reason) && said.len() < REASONS_SAID {
-                tracing::warn!("not yet: {}", line.reason);
+                self.tell(&Notice::NotYet { reason: line.reason.clone() });
                 said.push(line.reason.clone());
             }
             tokio::select! {

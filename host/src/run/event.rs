@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{device::LinkFigures, train::EpochReport};
+use crate::{
+    device::{LinkFigures, Notice},
+    train::EpochReport,
+};
 
 /// Tells what has just happened in a run.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub enum Event {
     },
     /// Training is over.
     Trained,
+    /// Something happened to the line or the device at its end; the run goes on, or waits.
+    Link(Notice),
     /// The committed codes are judged now.
     Judging {
         /// Samples to be judged.

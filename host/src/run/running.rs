@@ -1,6 +1,6 @@
 //! A run in progress: a connected device, a folder, a log; training, judging, closing.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     error::{Kept, RunError},
@@ -48,6 +48,8 @@ impl Prepared {
             None => self.route()?,
         };
         let mut client = Client::connect(route, wanted(&self.config.rig, &self.problem.array)).await?;
+        let told = observer.clone();
+        client.listen(Arc::new(move |notice| told(&Event::Link(notice.clone()))));
         client.use_codec(self.config.experiment.link.codec.into())?;
         client.take_over().await?;
         Run::begin(self, client, observer, stop)
