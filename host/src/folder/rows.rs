@@ -117,9 +117,9 @@ impl MetricsRow {
         adc_clipped,weak,nudge_bounded,actuator_clipped,codes_clipped,gradient_norm,mean_settle_us,max_settle_us,max_moved_rad,shots,\
         seconds\n";
 
-    /// Returns one line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and are
-    /// told from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is `NaN`, so that the column stays one of
-    /// numbers.
+    /// Returns one line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and
+    /// are told from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is `NaN`, so that the column stays one
+    /// of numbers.
     pub fn line(&self) -> String {
         let Self { epoch, steps, mean_distance, accuracy, mean_cost, .. } = self;
         let mut line = format!("{epoch},{steps},{mean_distance:?},{accuracy:?},{mean_cost:?}");
