@@ -26,7 +26,7 @@ use crate::config::draws::{normal_pair, philox, unit};
 
 /// Returns a seed for one purpose from the seed of an experiment: streams of different purposes share nothing.
 ///
-/// FNV-1a over the purpose's bytes, then the finaliser of SplitMix64: every bit of both inputs reaches every bit.
+/// FNV-1a over the purpose's bytes, then the finaliser of `SplitMix64`: every bit of both inputs reaches every bit.
 pub fn seed_for(seed: u64, purpose: &str) -> u64 {
     let hash = purpose
         .bytes()
@@ -51,30 +51,30 @@ impl Draws {
     }
 
     /// Returns a number in [0, 1), a multiple of 2^-53.
-    pub fn uniform(&self, step: u64, index: u64) -> f64 {
+    pub fn uniform(self, step: u64, index: u64) -> f64 {
         let [a, b, ..] = self.words(step, index);
         unit(a, b)
     }
 
     /// Returns two independent standard normal numbers.
-    pub fn normal_pair(&self, step: u64, index: u64) -> [f64; 2] {
+    pub fn normal_pair(self, step: u64, index: u64) -> [f64; 2] {
         normal_pair(self.words(step, index))
     }
 
     /// Returns one random bit.
-    pub fn bit(&self, step: u64, index: u64) -> bool {
+    pub fn bit(self, step: u64, index: u64) -> bool {
         self.words(step, index)[0] & 1 == 1
     }
 
     /// Sorts numbers by a random key of each, so that they come in a random order which does not depend on how they came.
-    pub fn shuffle(&self, step: u64, numbers: &mut [usize]) {
+    pub fn shuffle(self, step: u64, numbers: &mut [usize]) {
         numbers.sort_by_cached_key(|&number| {
             let [a, b, ..] = self.words(step, number as u64);
             (u64::from(a) << 32 | u64::from(b), number)
         });
     }
 
-    fn words(&self, step: u64, index: u64) -> [u32; 4] {
+    fn words(self, step: u64, index: u64) -> [u32; 4] {
         philox(self.key, [index as u32, (index >> 32) as u32, step as u32, (step >> 32) as u32])
     }
 }

@@ -24,7 +24,7 @@ fn hash_of_final(experiment: &str, epochs: u32, more: &[&str]) -> String {
         hash.update(file.file_name().unwrap().as_encoded_bytes());
         hash.update(std::fs::read(&file).unwrap());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[test]

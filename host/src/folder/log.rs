@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::appender::{Appender, Sink};
 use super::equilibria::{Equilibria, StreamHeader};
 use super::error::FolderError;
-use super::folder::RunFolder;
 use super::rows::{EquilibriumRow, MetricsRow};
+use super::run_folder::RunFolder;
 use crate::config::Keep;
 
 /// Says what is logged.

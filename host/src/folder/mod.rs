@@ -20,20 +20,20 @@
 mod appender;
 mod equilibria;
 mod error;
-mod folder;
 mod log;
 mod npy;
 mod parameters;
 mod record;
 mod rows;
+mod run_folder;
 mod stop;
 mod utc;
 
 pub use error::FolderError;
-pub use folder::RunFolder;
 pub use log::{LogOptions, Logged, RunLog, Written};
 pub use parameters::FinalParameters;
 pub use record::{DataRecord, DeviceRecord, RunHeader, RunRecord};
 pub use rows::{EquilibriumRow, MetricsRow, SegmentKind, Stream};
+pub use run_folder::RunFolder;
 pub use stop::{Stop, StopCounts, StopReason};
 pub use utc::Utc;

@@ -6,8 +6,8 @@ use std::path::Path;
 use xyloop_protocol::units::DacCode;
 
 use super::error::FolderError;
-use super::folder::{RunFolder, read_limited, write_synced};
 use super::npy;
+use super::run_folder::{RunFolder, read_limited, write_synced};
 use crate::calibration::Codes;
 
 /// Holds the trained parameters, the codes that stand for them, and the array they belong to.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use xyloop_protocol::message::{BootCause, Identity, Limits, SCHEMA_HASH};
 
 use super::error::FolderError;
-use super::folder::RunFolder;
+use super::run_folder::RunFolder;
 use super::utc::Utc;
 use crate::config::{self, Config, Experiment, Rig};
 use crate::task::{SplitRecord, Task};

@@ -236,8 +236,9 @@ mod tests {
     #[test]
     fn the_recorded_hash_belongs_to_this_file_and_variant() {
         use sha2::{Digest, Sha256};
-        let hash = Sha256::digest(CSV.as_bytes());
-        assert_eq!(hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), SHA256);
+        let recorded: Vec<u8> =
+            (0..32).map(|byte| u8::from_str_radix(&SHA256[2 * byte..2 * byte + 2], 16).unwrap()).collect();
+        assert_eq!(Sha256::digest(CSV.as_bytes())[..], recorded);
         assert_eq!(CSV.lines().nth(35), Some("4.9,3.1,1.5,0.2,0"));
         assert_eq!(CSV.lines().nth(38), Some("4.9,3.6,1.4,0.1,0"));
     }

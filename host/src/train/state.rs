@@ -1,6 +1,8 @@
 //! Everything a training is, between two steps: [`TrainerState`]. Written and read back, it goes on bit by bit as it would
 //! have without.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 use xyloop_protocol::units::ShotId;
 
@@ -71,12 +73,9 @@ impl Best {
     pub(super) fn or(best: Option<Self>, report: &EpochReport) -> Self {
         let EpochReport { epoch, accuracy, mean_distance, .. } = *report;
         let this = Self { epoch, accuracy, mean_distance };
+        let better = |best: &Self| (accuracy, -mean_distance).partial_cmp(&(best.accuracy, -best.mean_distance));
         match best {
-            Some(best)
-                if best.accuracy > accuracy || (best.accuracy == accuracy && best.mean_distance <= mean_distance) =>
-            {
-                best
-            }
+            Some(best) if better(&best) != Some(Ordering::Greater) => best,
             _ => this,
         }
     }

@@ -165,7 +165,9 @@ impl Trainer {
         if !runner.run(&plan, &orders, context, take, |part: &_| sums.push(Clone::clone(part))).await? {
             return Ok(None);
         }
-        sums.iter().for_each(|part| measurement.take_sums(part));
+        for part in &sums {
+            measurement.take_sums(part);
+        }
         let measured = measurement.finish(epoch).await?;
         let gradient_norm =
             norm([&measured.gradient.couplings, &measured.gradient.field_x, &measured.gradient.field_y]);
