@@ -35,7 +35,7 @@ impl Progress {
     fn say(&mut self, event: &Event) {
         match event {
             Event::Started { evaluation_of: Some(run), place, .. } => {
-                eprintln!("judging the codes of {run} on {place}")
+                eprintln!("judging the codes of {run} on {place}");
             }
             Event::Started { place, folder, experiment, sites, couplings, seed, .. } => eprintln!(
                 "training `{experiment}` on {place} ({sites} sites, {couplings} couplings), seed {seed}, run folder {}",

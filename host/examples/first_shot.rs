@@ -30,15 +30,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let array = rig.array()?;
     let calibration = Calibration::ideal(array.converters);
 
-    let address = match std::env::args().skip_while(|argument| argument != "--device").nth(1) {
-        Some(address) => address,
-        None => {
-            let served = Served::on_tcp(simulated(&rig, &array), fresh_number(), "127.0.0.1:0", None)?;
-            let address = served.place().to_owned();
-            // It is served until the program ends.
-            std::thread::spawn(move || served.run());
-            address
-        }
+    let asked = std::env::args().skip_while(|argument| argument != "--device").nth(1);
+    let address = if let Some(address) = asked {
+        address
+    } else {
+        let served = Served::on_tcp(simulated(&rig, &array), fresh_number(), "127.0.0.1:0", None)?;
+        let address = served.place().to_owned();
+        // It is served until the program ends.
+        std::thread::spawn(move || served.run());
+        address
     };
 
     // Hello: host and device compare wire version, messages and wiring, and refuse each other if they differ.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use xyloop::{
     config::{self, Array, Port, Rig},
     device::Route,
-    rig::simulated,
+    rig::route as route_of,
 };
 
 use crate::options::{Place, Settings, overrides};
@@ -43,17 +43,13 @@ impl Whom {
             }
             None => None,
         };
-        let (port, baud, route) = match &rig {
-            Some((rig, _, array)) => {
-                let (port, baud) = (rig.device.port.clone(), rig.device.serial.baud);
-                let route = Route::or_simulated(&port, baud, simulated(rig, array))?;
-                (port, baud, route)
-            }
-            None => {
-                let (port, baud) = (place.device.clone().unwrap_or_default(), config::Serial::default().baud);
-                let route = Route::new(&port, baud)?;
-                (port, baud, route)
-            }
+        let (port, baud) = match &rig {
+            Some((rig, ..)) => (rig.device.port.clone(), rig.device.serial.baud),
+            None => (place.device.clone().unwrap_or_default(), config::Serial::default().baud),
+        };
+        let route = match &rig {
+            Some((rig, _, array)) => route_of(rig, array)?,
+            None => Route::new(&port, baud)?,
         };
         let route = place.tapped(route)?;
         Ok(Known { rig, route, port, baud })

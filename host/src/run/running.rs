@@ -238,11 +238,12 @@ impl Run {
     pub async fn carry_out(mut self) -> Result<Report, RunError> {
         let folder = self.folder.path().to_owned();
         let is_training = matches!(self.prepared.purpose, Purpose::Training(_));
-        let mut done = self.train().await;
+        // On the heap: what a run awaits is deep.
+        let mut done = Box::pin(self.train()).await;
         if done.is_ok() {
-            done = self.judge().await;
+            done = Box::pin(self.judge()).await;
         }
-        let closed = self.close().await;
+        let closed = Box::pin(self.close()).await;
         let Err(source) = done else { return closed };
         let kept = match closed {
             Ok(_) if is_training => Kept::LogAndParameters,

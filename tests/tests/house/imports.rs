@@ -201,7 +201,9 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         // What is inside of a file names things as `super`: only tests do that here.
         if let (Some((_, items)), false) = (&item.content, is_test(&item.attrs)) {
             self.here.push(item.ident.to_string());
-            items.iter().for_each(|item| self.visit_item(item));
+            for item in items {
+                self.visit_item(item);
+            }
             self.here.pop();
         }
     }
