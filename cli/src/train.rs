@@ -58,7 +58,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(summary.report.is_complete())
 }
 
-/// What is said at the end.
+/// Holds what is said at the end.
 struct Summary<'s> {
     name: &'s str,
     seed: u64,

@@ -16,7 +16,7 @@ use xyloop::config::{
 
 use crate::options::Settings;
 
-/// Which rig, and what to write.
+/// Says which rig is meant, and what to write.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,7 @@ use xyloop::{
 
 use super::whom::{Known, Whom};
 
-/// How long shots may take to be dropped after Ctrl-C.
+/// Limits how long shots may take to be dropped after Ctrl-C.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Arguments of `device bench`.
@@ -44,7 +44,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// `true` if everything was measured; `false` after Ctrl-C.
+/// Measures and prints; `true` if everything was measured, `false` after Ctrl-C.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let Known { rig, route, port, baud } = arguments.whom.known()?;
     let system = System::default();

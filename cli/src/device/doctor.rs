@@ -27,7 +27,7 @@ pub struct Unwell {
     of: usize,
 }
 
-/// `true` if nothing failed; what did is an error.
+/// Examines and prints; `true` if nothing failed. What did fail is an error.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let Known { rig, route, port, baud } = arguments.whom.known()?;
     let rig =

@@ -28,7 +28,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What is wrong with a recording.
+/// Says what is wrong with a recording.
 #[derive(Debug)]
 pub struct Unreadable {
     path: PathBuf,
@@ -36,7 +36,7 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    /// Whether the file is no recording at all: a wrong argument.
+    /// Says if the file is no recording at all: a wrong argument.
     pub fn is_other_file(&self) -> bool {
         matches!(self.error, TraceError::NotPcap { .. } | TraceError::OtherLinkType { .. } | TraceError::Io(_))
     }
@@ -57,7 +57,7 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// `true` if the recording is whole.
+/// Prints it; `true` if the recording is whole.
 pub fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let unreadable = |error| Unreadable { path: arguments.file.clone(), error };
     let trace = open(&arguments.file).map_err(unreadable)?;
@@ -111,7 +111,7 @@ fn print(trace: Trace<BufReader<File>>, json: bool, out: &mut impl Write) -> io:
     Ok(end)
 }
 
-/// One direction of the line.
+/// Adds up one direction of the line.
 #[derive(Default)]
 struct Total {
     bytes: u64,
@@ -121,7 +121,7 @@ struct Total {
     unfinished: usize,
 }
 
-/// Both.
+/// Adds up both.
 #[derive(Default)]
 struct Totals([Total; 2]);
 
@@ -172,13 +172,13 @@ impl Totals {
     }
 }
 
-/// ` (3 Ack, 2 Data)`, or nothing.
+/// Returns ` (3 Ack, 2 Data)`, or nothing.
 fn list<K: Copy>(counts: &BTreeMap<K, u64>, name: impl Fn(K) -> &'static str) -> String {
     let words: Vec<String> = counts.iter().map(|(&key, count)| format!("{count} {}", name(key))).collect();
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-/// The messages that a frame completes, behind it on its line; the first ones, if they are many.
+/// Lists the messages that a frame completes, behind it on its line; the first ones, if they are many.
 fn words(messages: &[String]) -> String {
     let (shown, more) = messages.split_at(messages.len().min(MESSAGES_SHOWN));
     match (shown, more.len()) {

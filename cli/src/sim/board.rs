@@ -17,12 +17,12 @@ use xyloop_sim::emulator::{Emulator, Mishap, Options, ToChips, ToHost};
 use super::bound::{bound, program, this_program};
 use crate::{options::Settings, runtime, signals::End};
 
-/// Where `firmware/boards/build mps2` puts the firmware.
+/// Names the file that `firmware/boards/build mps2` makes.
 const FIRMWARE: &str = "firmware/boards/target/thumbv7em-none-eabihf/release/xyloop-mps2";
-/// How often the children are looked at.
+/// Sets how often the children are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What to emulate and how to reach it.
+/// Says what to emulate and how to reach it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The rig file, or an experiment file (then its rig).
@@ -129,7 +129,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The plant's process; dropped, it is killed.
+/// Holds the plant's process; dropped, it is killed.
 struct Plant {
     child: Child,
     /// Where it listens, if it is reached over the second serial port.
@@ -141,7 +141,7 @@ impl Plant {
         Self::start_at(arguments, directory, None)
     }
 
-    /// The same at the address it had before.
+    /// Starts it again at the address it had before.
     fn start_at(arguments: &Arguments, directory: &Path, address: Option<&str>) -> anyhow::Result<Self> {
         let [program, arguments_of_bound @ .., this] = &bound(&this_program()?)?[..] else { bail!("nothing to run") };
         let mut command = Command::new(program);
@@ -178,7 +178,7 @@ impl Drop for Plant {
     }
 }
 
-/// HOST:PORT, with `tcp://` or without.
+/// Reads HOST:PORT, with `tcp://` or without.
 fn address(text: &str) -> Result<String, String> {
     let address = text.strip_prefix("tcp://").unwrap_or(text);
     match address.rsplit_once(':') {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use xyloop_sim::emulator::EmulatorError;
 
-/// Which program.
+/// Says which program.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The program and its arguments.

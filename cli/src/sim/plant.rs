@@ -14,7 +14,7 @@ use xyloop_sim::{
 
 use crate::{options::Settings, runtime, signals::End};
 
-/// Which rig, and where.
+/// Says which rig is meant, and where to serve it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +40,7 @@ pub struct Arguments {
     record: Option<PathBuf>,
 }
 
-/// How the board reaches it.
+/// Says how the board reaches it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Reach {

@@ -9,7 +9,7 @@ use xyloop_sim::{Served, serve::LineReport};
 
 use crate::{options::Settings, runtime, signals::End};
 
-/// Which device, how it is reached, what is done to the line.
+/// Says which device is meant, how it is reached, what is done to the line.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +39,7 @@ pub struct Arguments {
     line: Line,
 }
 
-/// What is done to the line.
+/// Says what is done to the line.
 #[derive(Debug, Args)]
 struct Line {
     /// With --pty: make a symbolic link to the pty here, and remove it at the end. Replaces a link, never a file.
@@ -56,7 +56,7 @@ struct Line {
     trace: Option<PathBuf>,
 }
 
-/// How hosts reach it.
+/// Says how hosts reach it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Reach {
@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What became of the line.
+/// Says what became of the line.
 fn report(line: &LineReport) {
     for (direction, counts) in ["host -> device", "host <- device"].iter().zip(line.faults.iter().flatten()) {
         eprintln!("faults {direction}: {counts}");

@@ -21,7 +21,7 @@ const ROUND_TRIPS_LONGEST: Duration = Duration::from_secs(5);
 const CLOCK_SPAN: Duration = Duration::from_secs(1);
 /// Round trips at the end of that time.
 const CLOCK_TRIPS: usize = 10;
-/// What is looked at once a device has answered.
+/// Names what is looked at once a device has answered.
 const OF_DEVICE: [&str; 11] =
     ["identity", "boot", "serial number", "wiring", "results", "slots", "deadman", "codecs", "state", "link", "clock"];
 
@@ -67,7 +67,7 @@ pub async fn examine(route: Route, subject: &Subject<'_>) -> Examination {
     examination
 }
 
-/// Everything that a device which answers can be asked.
+/// Asks a device which answers everything that it can be asked.
 async fn look_at(client: &mut Client, subject: &Subject<'_>, examination: &mut Examination) -> Result<(), DeviceError> {
     let before = (client.figures(), client.status().await?);
     let identity = client.identity().clone();

@@ -161,7 +161,7 @@ mod tests {
         DeviceError::Refused { place: "there".into(), asked: "arm", refused: Refusal { reason, detail: 1 } }
     }
 
-    /// One of every kind of trouble, with the kind it is.
+    /// Returns one of every kind of trouble, with the kind it is.
     fn errors() -> Vec<(DeviceError, ErrorKind)> {
         let (place, path, reason) = ("there".to_owned(), PathBuf::from("/dev/ttyACM0"), "because".to_owned());
         let waited = Duration::from_secs(2);

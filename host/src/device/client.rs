@@ -142,7 +142,7 @@ impl Client {
         through.map_or(Ok(()), |through| Err(DeviceError::NotRetired { through }))
     }
 
-    /// The device drops its shots and forgets all results; afterwards nothing of them is under way any more.
+    /// Lets the device drop its shots and forget all results; afterwards nothing of them is under way any more.
     pub(super) async fn drop_everything(&mut self) -> Result<(), Trouble> {
         // Answers to what was sent before may still come; nobody waits for them.
         self.session.forget();

@@ -16,7 +16,7 @@ use super::{
     session::Session,
 };
 
-/// How long the first contact is tried when the line is cut in the middle of it.
+/// Limits how long the first contact is tried when the line is cut in the middle of it.
 const FIRST_CONTACT: Duration = Duration::from_secs(2);
 
 impl Client {

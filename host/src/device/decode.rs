@@ -46,7 +46,7 @@ pub(super) fn sums(contrast: &message::Contrast<'_>, most: usize) -> Result<Vec<
     }
 }
 
-/// A piece of a block of codes, ready for a message.
+/// Holds a piece of a block of codes, ready for a message.
 pub(super) struct Piece {
     /// Index of its first code in the block.
     pub first: u32,

@@ -12,7 +12,7 @@ use super::{
     stop::StopFlag,
 };
 
-/// How often a wait looks around.
+/// Sets how often a wait looks around.
 const TICK: Duration = Duration::from_millis(100);
 /// A look that comes so late was held up on this side (a suspended host): it says nothing about the line.
 const HELD_UP: Duration = Duration::from_millis(500);

@@ -26,9 +26,9 @@ use super::{
     transport::Transport,
 };
 
-/// How long a device may take to answer the first exchange.
+/// Limits how long a device may take to answer the first exchange.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the last bytes may take to leave when a connection is closed.
+/// Limits how long the last bytes may take to leave when a connection is closed.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes each direction of the link can hold.
 const LINK_BYTES: usize = 1 << 17;

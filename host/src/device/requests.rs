@@ -10,7 +10,7 @@ use xyloop_protocol::{
 use super::{client::Client, decode::bytes_of, error::DeviceError, holding::Target};
 use crate::calibration::Codes;
 
-/// How long a farewell may take.
+/// Limits how long a farewell may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Client {

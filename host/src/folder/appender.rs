@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::FolderError;
 
-/// What an [`Appender`] writes to: a file, or a test's stand-in for one.
+/// Takes what an [`Appender`] writes: a file, or a test's stand-in for one.
 pub(super) trait Sink: Write + Send + 'static {
     /// Cuts to `length` bytes, where the next write goes.
     fn cut(&mut self, length: u64) -> io::Result<()>;
@@ -30,13 +30,13 @@ pub(super) struct Appender<S> {
 }
 
 impl Appender<File> {
-    /// A new file; one that is there already is never touched.
+    /// Makes a new file; one that is there already is never touched.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         Ok(Self::new(file, path, 0))
     }
 
-    /// A new file, or the end of the one that is there.
+    /// Makes a new file, or goes on at the end of the one that is there.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         let length = file.metadata()?.len();
@@ -45,12 +45,12 @@ impl Appender<File> {
 }
 
 impl<S: Sink> Appender<S> {
-    /// Over an open sink that holds `length` bytes.
+    /// Goes on over an open sink that holds `length` bytes.
     pub fn new(sink: S, path: &Path, length: u64) -> Self {
         Self { sink, path: path.to_owned(), length, torn: false }
     }
 
-    /// The file.
+    /// Returns where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -17,7 +17,7 @@ use super::appender::{Appender, Sink};
 use super::error::FolderError;
 use super::rows::EquilibriumRow;
 
-/// What a stream says about itself, in the metadata of its schema.
+/// Holds what a stream says about itself, in the metadata of its schema.
 #[derive(Clone, Debug)]
 pub(super) struct StreamHeader {
     /// The run it belongs to.
@@ -28,7 +28,7 @@ pub(super) struct StreamHeader {
     pub sites: Vec<u16>,
 }
 
-/// The open stream.
+/// Writes the open stream.
 pub(super) struct Equilibria<S> {
     /// Encodes into memory; what it holds is written as one piece.
     encoder: StreamWriter<Vec<u8>>,
@@ -85,7 +85,7 @@ impl<S: Sink> Equilibria<S> {
     }
 }
 
-/// The columns of a stream, each with its `unit` and its `meaning`, in the order of [`columns`].
+/// Lists the columns of a stream, each with its `unit` and its `meaning`, in the order of [`columns`].
 fn schema(header: &StreamHeader) -> Schema {
     let flags: Vec<String> = Flags::NAMES.iter().map(|(flag, name)| format!("{} = {name}", flag.0)).collect();
     let flags = format!("what the device noticed, a set of bits: {}", flags.join(", "));
@@ -132,7 +132,7 @@ fn phase_item() -> Arc<Field> {
     Arc::new(Field::new("item", DataType::UInt16, false))
 }
 
-/// The rows, column by column, in the order of [`schema`].
+/// Returns the rows, column by column, in the order of [`schema`].
 fn columns(rows: &[EquilibriumRow], schema: &Schema, sites: usize) -> Result<Vec<ArrayRef>, ArrowError> {
     let u32s =
         |of: fn(&EquilibriumRow) -> u32| Arc::new(UInt32Array::from_iter_values(rows.iter().map(of))) as ArrayRef;

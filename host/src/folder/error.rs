@@ -141,7 +141,7 @@ impl FolderError {
     }
 }
 
-/// The message without "(os error 28)".
+/// Returns the message without "(os error 28)".
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()

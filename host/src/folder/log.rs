@@ -19,7 +19,7 @@ use super::rows::{EquilibriumRow, MetricsRow};
 use super::run_folder::RunFolder;
 use crate::config::Keep;
 
-/// What is logged.
+/// Says what is logged.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
     /// `log.equilibria`: with [`Keep::None`] no equilibria are written.
@@ -35,12 +35,12 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
-    /// All phases of all equilibria of an array with `sites` sites.
+    /// Logs all phases of all equilibria of an array with `sites` sites.
     pub fn all(sites: u16) -> Self {
         Self::of_sites(usize::from(sites), (0..sites).collect())
     }
 
-    /// The phases of these sites of an array with `site_count` sites.
+    /// Logs the phases of these sites of an array with `site_count` sites.
     pub fn of_sites(site_count: usize, sites: Vec<u16>) -> Self {
         Self { equilibria: Keep::All, metrics: true, site_count, sites, queue: 16 }
     }
@@ -56,7 +56,7 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// What a log came to.
+/// Says what a log came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Logged {
@@ -77,7 +77,8 @@ enum Order {
     Finish(Answer<Logged>),
 }
 
-/// The handle of the log. Dropped without [`RunLog::finish`], the files are still closed properly, a moment later.
+/// Writes the log, from a thread of its own. Dropped without [`RunLog::finish`], it still closes the files properly, a
+/// moment later.
 #[derive(Debug)]
 pub struct RunLog {
     orders: mpsc::UnboundedSender<Order>,
@@ -159,7 +160,7 @@ impl RunLog {
     }
 }
 
-/// An order on its way; the answer is to be waited for.
+/// Holds an order on its way; the answer is to be waited for.
 struct Placed<T> {
     answered: oneshot::Receiver<Result<T, FolderError>>,
     path: PathBuf,
@@ -178,7 +179,7 @@ impl<T> Placed<T> {
     }
 }
 
-/// What the thread owns.
+/// Holds what the thread owns.
 struct Writer<S> {
     equilibria: Option<Equilibria<S>>,
     metrics: Option<Appender<S>>,
@@ -249,7 +250,7 @@ fn open_metrics(path: &Path) -> Result<Appender<File>, FolderError> {
     Ok(metrics)
 }
 
-/// The first number that is free: what another process wrote is never touched.
+/// Takes the first number that is free: what another process wrote is never touched.
 fn open_equilibria(folder: &Path) -> Result<Appender<File>, FolderError> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(FolderError::create(folder, error)),

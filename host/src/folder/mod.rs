@@ -8,6 +8,7 @@
 //!   final/*.npy               the trained parameters, for numpy                FinalParameters
 //!   evaluation.json           the evaluation after training
 //!   stop.toml                 only after a clean end                           Stop
+//!   evaluations/…/            a folder like this one for each later evaluation, without metrics and final/
 //! ```
 //!
 //! [`RunFolder`] makes and finds the folder and reads and writes its small files, each of which is there whole or not at

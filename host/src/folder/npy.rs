@@ -37,12 +37,12 @@ macro_rules! element {
 element!(f64, "<f8");
 element!(u16, "<u2");
 
-/// A file with a one-dimensional array.
+/// Writes a file with a one-dimensional array.
 pub(super) fn encode<T: Element>(elements: &[T]) -> Vec<u8> {
     file::<T>(&format!("({},)", elements.len()), elements.iter().copied())
 }
 
-/// A file with an array of shape [pairs, 2].
+/// Writes a file with an array of shape [pairs, 2].
 pub(super) fn encode_pairs<T: Element>(pairs: &[[T; 2]]) -> Vec<u8> {
     file::<T>(&format!("({}, 2)", pairs.len()), pairs.iter().flatten().copied())
 }

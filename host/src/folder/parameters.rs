@@ -10,7 +10,7 @@ use super::npy;
 use super::run_folder::{RunFolder, read_limited, write_synced};
 use crate::calibration::Codes;
 
-/// The trained parameters, the codes that stand for them, and the array they belong to.
+/// Holds the trained parameters, the codes that stand for them, and the array they belong to.
 ///
 /// Sites and couplings are in the order of the wiring, the order in which codes travel.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,7 +41,7 @@ impl FinalParameters {
         }
     }
 
-    /// That all arrays belong to one and the same array of oscillators; the error says what contradicts what.
+    /// Checks that all arrays belong to one and the same array of oscillators; the error says what contradicts what.
     fn check(&self) -> Result<(), String> {
         let sites = self.positions.len();
         let couplings = self.coupling_sites.len();

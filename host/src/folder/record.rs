@@ -15,7 +15,7 @@ use crate::task::{SplitRecord, Task};
 /// Version of the run folder's layout. Raised when an older program would misread it.
 const FORMAT: u32 = 1;
 
-/// Everything in `run.toml`.
+/// Holds everything in `run.toml`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     /// Which run this is.
@@ -47,7 +47,7 @@ pub struct RunHeader {
 }
 
 impl RunHeader {
-    /// For a folder, now, by this program.
+    /// Describes a run that begins now, in this folder, by this program.
     pub fn new(folder: &RunFolder, command: Vec<String>) -> Self {
         Self {
             format: FORMAT,
@@ -95,7 +95,7 @@ pub struct DeviceRecord {
 }
 
 impl DeviceRecord {
-    /// What a device at `place` said about itself, over this program's protocol.
+    /// Records what a device at `place` said about itself, over this program's protocol.
     pub fn new(place: impl Into<String>, identity: &Identity<'_>) -> Self {
         Self {
             place: place.into(),
@@ -132,7 +132,7 @@ pub struct DataRecord {
 }
 
 impl DataRecord {
-    /// The record of a task.
+    /// Records a task.
     pub fn new(task: &Task) -> Self {
         Self {
             task: task.name.clone(),
@@ -144,7 +144,7 @@ impl DataRecord {
     }
 }
 
-/// The file as it is written: bare keys first, then what people look for first.
+/// Orders the file as it is written: bare keys first, then what people look for first.
 #[derive(Serialize)]
 struct WrittenFile<'a> {
     experiment_path: &'a Path,
@@ -156,7 +156,7 @@ struct WrittenFile<'a> {
     rig: &'a Rig,
 }
 
-/// The tables that are not the configuration's.
+/// Holds the tables that are not the configuration's.
 #[derive(Deserialize)]
 struct ReadTables {
     run: RunHeader,
@@ -164,7 +164,7 @@ struct ReadTables {
     data: DataRecord,
 }
 
-/// What is looked at first: the rest may have changed.
+/// Holds what is looked at first: the rest may have changed.
 #[derive(Deserialize)]
 struct ReadFormat {
     run: FormatOnly,
@@ -209,7 +209,7 @@ impl RunFolder {
     }
 }
 
-/// 64-bit names as 16 hexadecimal digits: TOML's integers end at 2^63 − 1.
+/// Writes 64-bit names as 16 hexadecimal digits: TOML's integers end at 2^63 − 1.
 mod hexadecimal {
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;

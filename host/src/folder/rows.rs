@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::counts::ShotCounts;
 
-/// Which of the run's purposes a shot served.
+/// Says which of the run's purposes a shot served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Training.
@@ -14,7 +14,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// As it is written: `train`, `eval`.
+    /// Returns it as it is written: `train`, `eval`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -23,7 +23,7 @@ impl Stream {
     }
 }
 
-/// What a segment that ended in an equilibrium was.
+/// Says what a segment that ended in an equilibrium was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentKind {
     /// The trained fields alone: the free phase.
@@ -35,7 +35,7 @@ pub enum SegmentKind {
 }
 
 impl SegmentKind {
-    /// As it is written: `free`, `nudge`, `release`.
+    /// Returns it as it is written: `free`, `nudge`, `release`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Free => "free",
@@ -45,7 +45,7 @@ impl SegmentKind {
     }
 }
 
-/// One settled and read state: what was asked, under which parameters, and what came back.
+/// Holds one settled and read state: what was asked, under which parameters, and what came back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EquilibriumRow {
     /// Epoch, from 1; 0 in the evaluation.
@@ -82,7 +82,7 @@ pub struct EquilibriumRow {
     pub phases: Vec<u16>,
 }
 
-/// What one epoch came to.
+/// Says what one epoch came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricsRow {
     /// Epoch, from 1.
@@ -117,9 +117,9 @@ impl MetricsRow {
         adc_clipped,weak,nudge_bounded,actuator_clipped,codes_clipped,gradient_norm,mean_settle_us,max_settle_us,max_moved_rad,shots,\
         seconds\n";
 
-    /// One line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and are told
-    /// from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is `NaN`, so that the
-    /// column stays one of numbers.
+    /// Returns one line of `metrics.csv`, with its end of line. Floats are written so that they read back exactly and
+    /// are told from integers (`0.0`, `1e-7`, `NaN`, `inf`); what was not computed is `NaN`, so that the column stays one
+    /// of numbers.
     pub fn line(&self) -> String {
         let Self { epoch, steps, mean_distance, accuracy, mean_cost, .. } = self;
         let mut line = format!("{epoch},{steps},{mean_distance:?},{accuracy:?},{mean_cost:?}");

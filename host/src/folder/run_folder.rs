@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 16;
 /// Most bytes of a file that is read whole: 2^26 numbers of 64 bits are more than any array has couplings.
 const MAX_BYTES: u64 = 1 << 29;
 
-/// The folder of one run.
+/// Stands for the folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
@@ -62,7 +62,7 @@ impl RunFolder {
         Err(refused.unwrap_or_else(|| FolderError::create(parent, ErrorKind::AlreadyExists.into())))
     }
 
-    /// A folder that is there already.
+    /// Opens a folder that is there already.
     ///
     /// # Errors
     /// If there is no `run.toml` in it.
@@ -76,7 +76,7 @@ impl RunFolder {
         }
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -170,7 +170,7 @@ pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, FolderError> {
     Ok(bytes)
 }
 
-/// 24 random bits from the keys the standard library draws for its hash maps.
+/// Draws 24 random bits from the keys the standard library draws for its hash maps.
 fn random_u24() -> u64 {
     RandomState::new().build_hasher().finish() & 0xff_ffff
 }

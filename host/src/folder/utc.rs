@@ -5,24 +5,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// A moment in universal time, to the second. `Display` is RFC 3339: `2026-11-21T20:51:33Z`.
+/// Names a moment in universal time, to the second. `Display` is RFC 3339: `2026-11-21T20:51:33Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utc {
     seconds: u64,
 }
 
 impl Utc {
-    /// Now, by the system's clock; a clock before 1970 gives 1970.
+    /// Returns now, by the system's clock; a clock before 1970 gives 1970.
     pub fn now() -> Self {
         Self::from_unix_seconds(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }
 
-    /// So many seconds after 1970-01-01T00:00:00Z; capped at the last second of the year 9999.
+    /// Returns the moment so many seconds after 1970-01-01T00:00:00Z; capped at the last second of the year 9999.
     pub fn from_unix_seconds(seconds: u64) -> Self {
         Self { seconds: seconds.min(253_402_300_799) }
     }
 
-    /// As in the names of run folders: `20261121-205133`.
+    /// Returns it as in the names of run folders: `20261121-205133`.
     pub fn compact(self) -> String {
         let (year, month, day) = self.date();
         let (hour, minute, second) = self.time();
@@ -34,8 +34,8 @@ impl Utc {
         (second / 3600, second / 60 % 60, second % 60)
     }
 
-    /// Year, month, day: H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`. Years begin in
-    /// March there, so that the leap day comes last.
+    /// Returns year, month, day: H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`. Years
+    /// begin in March there, so that the leap day comes last.
     fn date(self) -> (u64, u64, u64) {
         let days = self.seconds / SECONDS_PER_DAY + 719_468; // since 0000-03-01
         let (era, day_of_era) = (days / 146_097, days % 146_097);

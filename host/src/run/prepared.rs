@@ -21,7 +21,7 @@ pub struct Prepared {
     pub(super) started_by: Vec<String>,
 }
 
-/// What a run is for.
+/// Says what a run is for.
 pub(super) enum Purpose {
     /// To train, then to judge.
     Training(Box<Trainer>),

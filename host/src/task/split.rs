@@ -2,7 +2,7 @@
 
 use crate::draws::Draws;
 
-/// What [`stratified`] does, for the record.
+/// Says for the record what [`stratified`] does.
 pub(super) const PROCEDURE: &str = "per class: rows sorted by keyed draws (Philox 4x32-10, purpose `split`, step = class, \
                                     index = row), the first round(fraction * rows) test; both parts ascending";
 

@@ -148,7 +148,7 @@ mod tests {
         ShotResult { id: 1, equilibria: equilibria.collect() }
     }
 
-    /// The gradient of one shot, and what was counted.
+    /// Returns the gradient of one shot, and what was counted.
     fn gradient(guard: &Guard, shot: &ShotResult, flip: bool) -> (Parameters, ShotCounts) {
         let (graph, mut counts) = (chain(), ShotCounts::default());
         let mut accumulator = Accumulator::new(&graph, guard, NudgeMode::Symmetric, BETA, &ROLES);
@@ -156,7 +156,7 @@ mod tests {
         (accumulator.gradient(), counts)
     }
 
-    /// The formula: −(1/2β) times the cosine of the phase difference in one state minus that in another.
+    /// Works out the formula: −(1/2β) times the cosine of the phase difference in one state minus that in another.
     fn expected(nudged: usize, reference: usize) -> Vec<f64> {
         let cos = |state: usize, i: usize, j: usize| (PHASES[state][i] - PHASES[state][j]).cos();
         [(0, 1), (1, 2)].map(|(i, j)| -(cos(nudged, i, j) - cos(reference, i, j)) / (2.0 * BETA)).to_vec()

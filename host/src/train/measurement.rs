@@ -32,7 +32,7 @@ pub(super) struct Measurement<'m> {
     responses: Option<Responses>,
 }
 
-/// What a step came to.
+/// Says what a step came to.
 pub(super) struct Measured {
     pub counts: ShotCounts,
     pub settling: Settling,
@@ -115,7 +115,7 @@ impl<'m> Measurement<'m> {
     }
 }
 
-/// The cost that is nudged, of one output; the log cost bounded where its nudge is, so that a mean stays finite.
+/// Returns the nudged cost of one output; the log cost is bounded where its nudge is, so that a mean stays finite.
 fn cost_of(nudge: &Nudge, delta_rad: f64) -> f64 {
     match nudge.cost {
         Cost::Log => -(1.0 + delta_rad.cos()).max(nudge.clip).ln(),

@@ -11,7 +11,7 @@ use crate::{
     config::{self, BasinRule, Experiment, NudgeMode, ReadWhat, UnsettledRule},
 };
 
-/// What a measured equilibrium is in Equilibrium Propagation.
+/// Says what a measured equilibrium is in Equilibrium Propagation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// β = 0.
@@ -22,7 +22,7 @@ pub enum Role {
     Released,
 }
 
-/// The segments of a training shot with what each is.
+/// Returns the segments of a training shot with what each is.
 pub fn training_segments(settings: &config::Nudge, calibration: &Calibration) -> ([Segment; MAX_SEGMENTS], Vec<Role>) {
     let cost = match settings.cost {
         config::Cost::Log => Cost::Log { bound_q14: (settings.clip * f64::from(1 << 14)).round() as u16 },
@@ -46,20 +46,20 @@ pub fn training_segments(settings: &config::Nudge, calibration: &Calibration) ->
     (segments, roles.to_vec())
 }
 
-/// The segments of an evaluation with what each is: no nudge, and a second look, so that a state which does not hold is
-/// flagged as a basin change.
+/// Returns the segments of an evaluation with what each is: no nudge, and a second look, so that a state which does
+/// not hold is flagged as a basin change.
 pub fn evaluation_segments() -> ([Segment; MAX_SEGMENTS], [Role; 2]) {
     let mut segments = [Segment::End; MAX_SEGMENTS];
     segments[..3].copy_from_slice(&[Segment::Kick, Segment::Free, Segment::Release]);
     (segments, [Role::Free, Role::Released])
 }
 
-/// The nudge strength that the converters really make, model units.
+/// Returns the nudge strength that the converters really make, model units.
 pub fn realised_beta(settings: &config::Nudge, calibration: &Calibration) -> f64 {
     f64::from(calibration.beta_q8(settings.beta)) / 256.0 * calibration.field_step()
 }
 
-/// A plan for these segments.
+/// Makes a plan for these segments.
 pub fn plan(
     experiment: &Experiment,
     calibration: &Calibration,
@@ -108,7 +108,7 @@ fn settle(settings: &config::Settle) -> Settle {
     }
 }
 
-/// An angle as a number of 16-bit turn steps, at least 1.
+/// Returns an angle as a number of 16-bit turn steps, at least 1.
 fn turns(angle_rad: f64) -> u16 {
     (angle_rad / std::f64::consts::TAU * 65536.0).round().clamp(1.0, f64::from(u16::MAX)) as u16
 }

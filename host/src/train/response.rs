@@ -30,7 +30,7 @@ pub struct Responses {
     shots: Vec<Measured>,
 }
 
-/// One measured free state.
+/// Holds one measured free state.
 struct Measured {
     phases: Vec<f64>,
     inputs: Vec<f64>,
@@ -38,7 +38,7 @@ struct Measured {
 }
 
 impl Responses {
-    /// Nothing yet. `parameters`: those in force on the device.
+    /// Holds nothing yet. `parameters`: those in force on the device.
     pub fn new(graph: &Graph, parameters: Parameters, nudge: &config::Nudge, guard: &config::Guard) -> Self {
         let mut network = Network::new(graph);
         network.set_couplings(&parameters.couplings);
@@ -127,7 +127,7 @@ mod tests {
         ShotResult { id: 1, equilibria: vec![free] }
     }
 
-    /// Input, hidden, output in a row, coupled by 1: all free sites end at the input's phase.
+    /// Couples input, hidden, output in a row by 1: all free sites end at the input's phase.
     fn responses(guard: &config::Guard) -> Responses {
         let graph = Graph::new(&Geometry::Layered { widths: vec![1, 1, 1] });
         let graph = graph.unwrap_or_else(|error| unreachable!("{error}"));

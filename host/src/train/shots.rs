@@ -141,7 +141,7 @@ impl ShotRunner<'_> {
     }
 }
 
-/// `None` where a stop was asked for while the device was waited for: no error.
+/// Returns `None` where a stop was asked for while the device was waited for: no error.
 fn unless_interrupted<T, E: Into<TrainError>>(done: Result<T, E>) -> Result<Option<T>, TrainError> {
     match done.map_err(Into::into) {
         Ok(done) => Ok(Some(done)),

@@ -37,7 +37,7 @@ pub struct Trainer {
     state: TrainerState,
 }
 
-/// The draws of a training, one kind for each purpose: see [`crate::draws`].
+/// Makes the draws of a training, one kind for each purpose: see [`crate::draws`].
 struct TrainingDraws {
     order: Draws,
     sign: Draws,
@@ -177,14 +177,14 @@ impl Trainer {
         Ok(Some(self.advance(&measured, gradient_norm, &codes, orders.len())))
     }
 
-    /// The codes of the next step: between two codes the side is drawn, so that small changes count on average.
+    /// Returns the codes of the next step: between two codes the side is drawn, so that small changes count on average.
     fn codes_of_a_step(&self) -> Codes {
         let step = self.state.steps.into();
         let draw = |number| self.draws.rounding.uniform(step, number);
         self.calibration.encode(&self.parameters(), &Rounding::Stochastic(&draw))
     }
 
-    /// The shots of the next step: its samples, each from each of its starts.
+    /// Lists the shots of the next step: its samples, each from each of its starts.
     fn orders_of_a_step(&mut self) -> Vec<Order> {
         let each = self.problem.samples_of_a_step();
         let epoch = self.state.epochs;
