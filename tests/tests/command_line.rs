@@ -16,7 +16,7 @@ fn every_command_explains_itself() {
         "device info",
         "device clear",
         "device doctor",
-        "device here",
+        "device bench",
         "sim",
         "sim serve",
         "sim plant",
