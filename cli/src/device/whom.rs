@@ -43,17 +43,14 @@ impl Whom {
             }
             None => None,
         };
-        let (port, baud, route) = match &rig {
-            Some((rig, _, array)) => {
-                let (port, baud) = (rig.device.port.clone(), rig.device.serial.baud);
-                let route = Route::or_simulated(&port, baud, simulated(rig, array))?;
-                (port, baud, route)
-            }
-            None => {
-                let (port, baud) = (place.device.clone().unwrap_or_default(), config::Serial::default().baud);
-                let route = Route::new(&port, baud)?;
-                (port, baud, route)
-            }
+        let (port, baud, route) = if let Some((rig, _, array)) = &rig {
+            let (port, baud) = (rig.device.port.clone(), rig.device.serial.baud);
+            let route = Route::or_simulated(&port, baud, simulated(rig, array))?;
+            (port, baud, route)
+        } else {
+            let (port, baud) = (place.device.clone().unwrap_or_default(), config::Serial::default().baud);
+            let route = Route::new(&port, baud)?;
+            (port, baud, route)
         };
         let route = place.tapped(route)?;
         Ok(Known { rig, route, port, baud })

@@ -40,7 +40,7 @@ pub struct Arguments {
     record: Option<PathBuf>,
 }
 
-/// How the board reaches it.
+/// Says how the board reaches it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Reach {

@@ -56,7 +56,7 @@ struct Line {
     trace: Option<PathBuf>,
 }
 
-/// How hosts reach it.
+/// Says how hosts reach it.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Reach {
