@@ -19,8 +19,8 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
     ] {
         rules.range(path, bits, 2..=16, "bits");
     }
-    rules.range("converters.coupling_range", converters.coupling_range, positive(1e6), "(model units)");
-    rules.range("converters.field_range", converters.field_range, positive(1e6), "(model units)");
+    rules.range("converters.coupling_range", converters.coupling_range, positive(4_000.0), "(model units)");
+    rules.range("converters.field_range", converters.field_range, positive(4_000.0), "(model units)");
     rules.range("timing.tau_us", rig.timing.tau_us, positive(1e6), "µs");
     rules.range("timing.deadman_ms", rig.timing.deadman_ms, 100..=10_000, "ms (keep-alives come every 50 ms)");
     if rig.device.serial.baud != 0 {
