@@ -4,11 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use xyloop::{
+    error::ErrorKind,
     folder::RunFolder,
     run::{Prepared, RunError},
 };
 
-use crate::{options::Place, progress, signals::stop_flag, text::command_line, verdict};
+use crate::{
+    options::{Place, faults_of},
+    progress,
+    signals::stop_flag,
+    text::command_line,
+    verdict,
+};
 
 /// Evaluate the final codes of a run again: the same kicks, so the same verdict on the same simulated device.
 #[derive(Debug, clap::Args)]
@@ -52,14 +59,21 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let port = prepared.config().rig.device.port.clone();
     let route = arguments.place.tapped(prepared.route()?)?;
     let run = match prepared.connect(Some(route), progress::observer(), stop_flag()).await {
-        Err(error @ RunError::Device(_)) if arguments.place.device.is_none() => Err(error).with_context(|| {
-            format!("the run was trained on `{port}`; `--device sim` judges its codes on the simulated device")
-        })?,
+        Err(error @ RunError::Device(_))
+            if arguments.place.device.is_none() && error.kind() != ErrorKind::Interrupted =>
+        {
+            Err(error).with_context(|| {
+                format!("the run was trained on `{port}`; `--device sim` judges its codes on the simulated device")
+            })?
+        }
         connected => connected?,
     };
-    let report = run.carry_out().await?;
+    let report = run.carry_out().await.inspect_err(|error| arguments.place.say_faults(faults_of(error)))?;
     arguments.place.say_faults(report.faults.as_ref());
-    let Some(evaluation) = &report.evaluation else { return Ok(false) };
+    let Some(evaluation) = &report.evaluation else {
+        eprintln!("interrupted, outputs are safe; what was measured is in {}", report.folder.path().display());
+        return Ok(false);
+    };
     let (place, folder) = (format!("{} at {}", report.device, report.place), report.folder.path());
     if arguments.json {
         let verdict = serde_json::json!({

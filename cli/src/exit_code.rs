@@ -18,11 +18,18 @@ use crate::{
     sim::bound,
 };
 
+/// A command did not do what was asked.
+pub const FAILED: u8 = 1;
+/// The command line or a configuration file is wrong.
+pub const USAGE: u8 = 2;
+/// The device or the line to it.
+const DEVICE: u8 = 3;
+
 /// Returns the exit code of a command that ended so; says an error on stderr.
 pub fn of(done: anyhow::Result<bool>) -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
             report(&error);
             ExitCode::from(code(&error))
@@ -63,9 +70,9 @@ fn explained(error: &anyhow::Error) -> Option<(ErrorKind, Advice)> {
 /// Returns the exit code of a kind of error.
 fn of_kind(kind: ErrorKind) -> u8 {
     match kind {
-        ErrorKind::Usage | ErrorKind::Config => 2,
-        ErrorKind::Device | ErrorKind::Link => 3,
-        ErrorKind::Storage | ErrorKind::Measurement | ErrorKind::Interrupted | ErrorKind::Internal => 1,
+        ErrorKind::Usage | ErrorKind::Config => USAGE,
+        ErrorKind::Device | ErrorKind::Link => DEVICE,
+        ErrorKind::Storage | ErrorKind::Measurement | ErrorKind::Interrupted | ErrorKind::Internal => FAILED,
     }
 }
 
@@ -79,14 +86,14 @@ fn code(error: &anyhow::Error) -> u8 {
         || error.is::<PlanError>()
         || error.downcast_ref().is_some_and(bound::is_wrong_argument)
     {
-        2
+        USAGE
     } else if error.is::<doctor::Unwell>()
         || error.is::<ServeError>()
         || error.is::<EmulatorError>()
         || error.is::<RackError>()
     {
-        3
+        DEVICE
     } else {
-        1
+        FAILED
     }
 }

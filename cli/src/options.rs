@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use xyloop::{config::Port, device::Route};
+use xyloop::{config::Port, device::Route, run::RunError};
 use xyloop_protocol::{
     fault::{FaultCounts, Faults},
     trace::LineRecorder,
@@ -54,6 +54,14 @@ impl Place {
         if let (Some(_), Some([to_device, to_host])) = (&self.fault, faults) {
             eprintln!("faults done: {to_device} to the device; {to_host} to the host");
         }
+    }
+}
+
+/// Returns the faults that were put on the line of a run that was cut short.
+pub fn faults_of(error: &RunError) -> Option<&[FaultCounts; 2]> {
+    match error {
+        RunError::CutShort { faults, .. } => faults.as_ref(),
+        _ => None,
     }
 }
 

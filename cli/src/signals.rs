@@ -3,6 +3,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use xyloop::device::StopFlag;
 
+use crate::exit_code;
+
 /// Waits for Ctrl-C, for SIGTERM (service managers, shut-down) or for SIGHUP (the terminal was closed). It listens from the
 /// moment it was made.
 pub struct End([Signal; 3]);
@@ -39,7 +41,7 @@ pub fn stop_flag() -> StopFlag {
         loop {
             end.wait().await;
             if flag.is_set() {
-                std::process::exit(1);
+                std::process::exit(exit_code::FAILED.into());
             }
             eprintln!("stopping after the shot in progress (once more to stop at once)");
             flag.set();

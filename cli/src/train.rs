@@ -10,7 +10,7 @@ use xyloop::{
 };
 
 use crate::{
-    options::{Place, Settings, overrides},
+    options::{Place, Settings, faults_of, overrides},
     progress,
     signals::stop_flag,
     text::{command_line, duration, quoted},
@@ -46,7 +46,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (experiment, task) = (prepared.config().experiment.clone(), prepared.problem().task.clone());
     let route = arguments.place.tapped(prepared.route()?)?;
     let run = prepared.connect(Some(route), progress::observer(), stop_flag()).await?;
-    let report = run.carry_out().await?;
+    let report = run.carry_out().await.inspect_err(|error| arguments.place.say_faults(faults_of(error)))?;
     arguments.place.say_faults(report.faults.as_ref());
     let (seed, starts) = (experiment.train.seed, experiment.eval.starts);
     let summary = Summary { name: &experiment.name, seed, starts, report };
@@ -99,7 +99,9 @@ impl Summary<'_> {
         let path = folder.path();
         let text = |file: &str| path.join(file).display().to_string();
         println!("run folder: {}", path.display());
-        println!("  every equilibrium:  polars.read_ipc_stream({:?})", text("equilibria/000000.arrows"));
+        if self.report.logged.equilibria > 0 {
+            println!("  every equilibrium:  polars.read_ipc_stream({:?})", text("equilibria/000000.arrows"));
+        }
         println!("  final parameters:   numpy.load({:?})", text("final/couplings.npy"));
         if evaluation.is_some() {
             println!("  judge it again:     xyloop eval {}", quoted(path));

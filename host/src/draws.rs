@@ -20,7 +20,12 @@
 //!
 //! *Uniform* is the upper 53 bits of (a high, b low) over 2^53, in [0, 1). *Normal* is Box–Muller: radius
 //! √(−2 ln(1 − uniform(a, b))), angle 2π·uniform(c, d), cosine first; logarithm, root, sine and cosine are `libm`'s, so that
-//! every machine draws the same bits. Kicks are not drawn here: the device draws them from the plan's seed and the shot's id.
+//! every machine draws the same bits.
+//!
+//! An epoch of a single step keeps the task's order. The shots of a step are its samples in their order, once for each start;
+//! their ids go on from 1 by one, those of an evaluation (all samples for the first start, then for the next) from 2^40.
+//! Kicks are not drawn here: the device draws them from the shot's id and the plan's seed, which is
+//! `seed_for(seed, "training kicks")` or `seed_for(seed, "evaluation kicks")`.
 
 use crate::config::draws::{normal_pair, philox, unit};
 

@@ -17,6 +17,11 @@ use xyloop::folder::{
 use xyloop::task::Task;
 use xyloop_protocol::message::{BootCause, Identity, Limits, SCHEMA_HASH};
 
+/// What a person is told: the cause and the next step.
+fn said(error: &FolderError) -> String {
+    format!("{error}; {}", error.advice().next)
+}
+
 fn folder() -> (tempfile::TempDir, RunFolder) {
     let parent = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(parent.path(), "xor").unwrap();
@@ -143,13 +148,13 @@ fn runs_of_the_same_second_get_folders_of_their_own() {
 fn a_folder_that_cannot_be_made_is_named_with_the_next_step() {
     let parent = tempfile::tempdir().unwrap();
     let missing = parent.path().join("not").join("there");
-    let message = RunFolder::create(&missing, "xor").unwrap_err().to_string();
+    let message = said(&RunFolder::create(&missing, "xor").unwrap_err());
     assert!(message.contains(&*missing.to_string_lossy()) && message.contains("make the folder above"), "{message}");
     assert!(!parent.path().join("not").exists());
 
     let file = parent.path().join("file");
     fs::write(&file, "").unwrap();
-    let message = RunFolder::create(&file, "xor").unwrap_err().to_string();
+    let message = said(&RunFolder::create(&file, "xor").unwrap_err());
     assert!(message.contains(&*file.to_string_lossy()) && message.contains("log.dir"), "{message}");
 
     for name in ["", "a/b", "../x", "a b", "ü", &"x".repeat(65)] {
@@ -167,7 +172,7 @@ fn a_read_only_parent_is_named_with_the_next_step() {
     if fs::write(parent.path().join("probe"), "").is_ok() {
         return; // root may write anywhere
     }
-    let message = RunFolder::create(parent.path(), "xor").unwrap_err().to_string();
+    let message = said(&RunFolder::create(parent.path(), "xor").unwrap_err());
     assert!(message.contains(&*parent.path().to_string_lossy()) && message.contains("log.dir"), "{message}");
 }
 
@@ -176,7 +181,7 @@ fn only_a_folder_with_a_record_is_a_run() {
     let (parent, folder) = folder();
     let message = RunFolder::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("no run.toml") && message.contains(&*folder.path().to_string_lossy()), "{message}");
-    let message = RunFolder::open(parent.path().join("gone")).unwrap_err().to_string();
+    let message = said(&RunFolder::open(parent.path().join("gone")).unwrap_err());
     assert!(message.contains("gone") && message.contains("check the path"), "{message}");
     folder.write_record(&record(&folder, "xor.toml")).unwrap();
     assert_eq!(RunFolder::open(folder.path()).unwrap(), folder);
@@ -290,7 +295,7 @@ fn parameters() -> FinalParameters {
 #[test]
 fn final_parameters_come_back_and_can_be_replaced() {
     let (_parent, folder) = folder();
-    let message = folder.read_final().unwrap_err().to_string();
+    let message = said(&folder.read_final().unwrap_err());
     assert!(message.contains("couplings.npy") && message.contains("ended early"), "{message}");
     let mut parameters = parameters();
     for _ in 0..2 {
@@ -317,7 +322,7 @@ fn final_parameters_that_contradict_each_other_are_refused_both_ways() {
     folder.write_final(&parameters()).unwrap();
     let file = folder.path().join("final").join("couplings.npy");
     fs::copy(folder.path().join("final").join("coupling_codes.npy"), &file).unwrap();
-    let message = folder.read_final().unwrap_err().to_string();
+    let message = said(&folder.read_final().unwrap_err());
     assert!(message.contains("couplings.npy") && message.contains("<f8"), "{message}");
 }
 
@@ -477,6 +482,6 @@ async fn a_log_that_was_dropped_leaves_what_was_acknowledged() {
 fn a_folder_that_has_gone_is_named_when_the_log_starts() {
     let (_parent, folder) = folder();
     fs::remove_dir(folder.path()).unwrap();
-    let message = RunLog::start(&folder, LogOptions::all(4)).unwrap_err().to_string();
+    let message = said(&RunLog::start(&folder, LogOptions::all(4)).unwrap_err());
     assert!(message.contains("metrics.csv") && message.contains(&folder.id()), "{message}");
 }

@@ -10,6 +10,7 @@ use xyloop::{
 };
 
 use super::whom::{Known, Whom};
+use crate::signals::End;
 
 /// Limits how long shots may take to be dropped after Ctrl-C.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,6 +59,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         baud: system.line_rate(&port, baud),
     };
     // Codes of another wiring would be refused, or drive what nobody meant.
+    let mut end = End::listen()?;
     let mut client = match &rig {
         Some((rig, _, array)) => Client::connect(route, wanted(rig, array)).await?,
         None => Client::connect_any(route, 0).await?,
@@ -65,7 +67,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let place = client.place().to_owned();
     let measured = tokio::select! {
         measured = checkup::measure(&mut client, &options, |stage| say(stage, &options)) => Some(measured),
-        _ = tokio::signal::ctrl_c() => None,
+        () = end.wait() => None,
     };
     match measured {
         None if options.shots > 0 => {

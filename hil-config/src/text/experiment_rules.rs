@@ -22,7 +22,7 @@ pub(super) fn check(experiment: &Experiment, purpose: Purpose) -> Vec<Issue> {
     if experiment.read.what == ReadWhat::Outputs && purpose == Purpose::Train {
         let issue = Issue::at("read.what", "`read.what` = \"outputs\" cannot be trained with");
         let issue = issue.label("couplings need both of their sites read");
-        rules.push(issue.help("write \"phases\" or \"contrast\"; \"outputs\" is enough for `xyloop eval`"));
+        rules.push(issue.help("write \"phases\" or \"contrast\""));
     }
     if experiment.train.nudge.mode == NudgeMode::LinearResponse
         && experiment.read.what == ReadWhat::Contrast

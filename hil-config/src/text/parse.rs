@@ -23,7 +23,7 @@ impl Sources {
             let tree = self.parse_override(piece, &document)?;
             if let Err(stuck) = lay_over(&mut document.root, tree, piece.keys.len()) {
                 let issue = Issue::spanned(stuck.span(), format!("`{}` is a value, not a table", stuck.get_ref()))
-                    .help("leave out what follows it, or check the spelling with `xyloop config show`");
+                    .help("leave out what follows it, or check the spelling");
                 return Err(refusal(&issue, &document));
             }
         }

@@ -34,7 +34,7 @@ pub(super) fn check(rig: &Rig) -> Vec<Issue> {
         rules.push(
             Issue::at("device.serial_number", title)
                 .allowed("1 to 64 bytes")
-                .help("`xyloop device info` shows it between the device's model and its firmware"),
+                .help("the device says it with its identity"),
         );
     }
     board(&rig.board, &mut rules);

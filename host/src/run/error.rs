@@ -3,9 +3,9 @@
 use std::{fmt, path::PathBuf};
 
 use xyloop_lattice::GraphError;
+use xyloop_protocol::fault::FaultCounts;
 
 use crate::{
-    config::ConfigError,
     device::DeviceError,
     error::{Advice, ErrorKind},
     folder::FolderError,
@@ -17,9 +17,14 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The settings are refused.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
+    /// The evaluation of a run was given in place of a run.
+    #[error("`{}` is an evaluation of the run `{run}`: it has no parameters of its own", folder.display())]
+    IsEvaluation {
+        /// The folder that was given.
+        folder: PathBuf,
+        /// The run that was evaluated.
+        run: String,
+    },
     /// The rig's geometry makes no graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -48,6 +53,8 @@ pub enum RunError {
         folder: PathBuf,
         /// What of it was kept.
         kept: Kept,
+        /// The faults that were put on the line on purpose, to the device and to the host, if any were asked for.
+        faults: Option<[FaultCounts; 2]>,
         /// Why.
         source: Box<RunError>,
     },
@@ -57,12 +64,12 @@ impl RunError {
     /// Says of which kind it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config(_) | Self::Graph(_) => ErrorKind::Config,
+            Self::Graph(_) => ErrorKind::Config,
             Self::Task(error) => error.kind(),
             Self::Device(error) => error.kind(),
             Self::Folder(error) => error.kind(),
             Self::Train(error) => error.kind(),
-            Self::OtherData { .. } => ErrorKind::Usage,
+            Self::OtherData { .. } | Self::IsEvaluation { .. } => ErrorKind::Usage,
             Self::CutShort { source, .. } => match source.kind() {
                 // A run that had begun was asked for rightly: the disk has changed since.
                 ErrorKind::Usage | ErrorKind::Config => ErrorKind::Storage,
@@ -74,8 +81,6 @@ impl RunError {
     /// Explains it to whoever has to deal with it.
     pub fn advice(&self) -> Advice {
         match self {
-            // Its report says what is allowed.
-            Self::Config(_) => Advice::default(),
             Self::Graph(_) => Advice::new("", "correct `[lattice]` of the rig file"),
             Self::Task(error) => error.advice(),
             Self::Device(error) => error.advice(),
@@ -85,6 +90,7 @@ impl RunError {
                 "a verdict on other data would say nothing of the run",
                 "use the program that made it: `program` in its run.toml names it",
             ),
+            Self::IsEvaluation { .. } => Advice::new("a run's codes are judged", "name the folder of that run"),
             Self::CutShort { source, .. } => source.advice(),
         }
     }

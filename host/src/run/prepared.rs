@@ -56,6 +56,9 @@ impl Prepared {
     /// If the folder holds no finished run, or one that was for other data.
     pub fn evaluation(of: RunFolder, change: impl FnOnce(&mut Config)) -> Result<Self, RunError> {
         let record = of.read_record()?;
+        if let Some(run) = record.run.evaluation_of {
+            return Err(RunError::IsEvaluation { folder: of.path().to_owned(), run });
+        }
         let mut config = record.config;
         change(&mut config);
         let codes = of.read_final()?.codes();

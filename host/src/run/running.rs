@@ -11,7 +11,8 @@ use super::{
 use crate::{
     calibration::Codes,
     config::{Array, ReadWhat},
-    device::{Client, Route, StopFlag},
+    counts::ShotCounts,
+    device::{Client, DeviceError, Route, StopFlag},
     folder::{
         DataRecord, DeviceRecord, FinalParameters, LogOptions, MetricsRow, RunFolder, RunHeader, RunLog, RunRecord,
         Stop, StopCounts, StopReason, Utc,
@@ -32,6 +33,8 @@ pub struct Run {
     started: Instant,
     outcome: Option<Outcome>,
     evaluation: Option<Evaluation>,
+    /// What was noticed in the shots of the evaluation.
+    judged: ShotCounts,
     /// Something went wrong on the way: no clean end.
     failed: bool,
 }
@@ -41,17 +44,27 @@ impl Prepared {
     /// the one the settings name if none is given. `stop` ends the run at the next shot boundary, whenever it is set.
     ///
     /// # Errors
-    /// If there is no such device, it is another one, or the folder cannot be made.
+    /// If there is no such device, it is another one, or the folder cannot be made; [`DeviceError::Interrupted`] if a stop
+    /// was asked for meanwhile.
     pub async fn connect(self, route: Option<Route>, observer: Observer, stop: StopFlag) -> Result<Run, RunError> {
         let route = match route {
             Some(route) => route,
             None => self.route()?,
         };
-        let mut client = Client::connect(route, wanted(&self.config.rig, &self.problem.array)).await?;
+        let connecting = Client::connect(route, wanted(&self.config.rig, &self.problem.array));
+        let mut client = tokio::select! {
+            biased;
+            () = stop.wait() => return Err(DeviceError::Interrupted.into()),
+            client = connecting => client?,
+        };
         let told = observer.clone();
         client.listen(Arc::new(move |notice| told(&Event::Link(notice.clone()))));
         client.use_codec(self.config.experiment.link.codec.into())?;
         client.take_over().await?;
+        if stop.is_set() {
+            client.close().await;
+            return Err(DeviceError::Interrupted.into());
+        }
         Run::begin(self, client, observer, stop)
     }
 }
@@ -99,6 +112,7 @@ impl Run {
             started,
             outcome: None,
             evaluation: None,
+            judged: ShotCounts::default(),
             failed: false,
         })
     }
@@ -132,7 +146,7 @@ impl Run {
         let batch_shots = experiment.link.batch_shots as usize;
         let began = Instant::now();
         let trained = async {
-            while trainer.outcome().is_none() {
+            while trainer.outcome().is_none() && !stop.is_set() {
                 let mut runner = ShotRunner { client: &mut *client, log: Some(&*log), batch_shots, stop: stop.clone() };
                 let Some(step) = trainer.step(&mut runner).await? else { break };
                 let Some(report) = step.epoch else { continue };
@@ -159,10 +173,10 @@ impl Run {
     /// # Errors
     /// If the device or the log fails for good. The run is still to be closed.
     pub async fn judge(&mut self) -> Result<(), RunError> {
-        if self.outcome.is_some_and(|outcome| outcome.reason == StopReason::Interrupted) {
+        if self.stop.is_set() || self.outcome.is_some_and(|outcome| outcome.reason == StopReason::Interrupted) {
             return Ok(());
         }
-        let Self { prepared, client, log, observer, stop, .. } = self;
+        let Self { prepared, client, log, observer, stop, judged, .. } = self;
         let problem = &prepared.problem;
         let codes = match &prepared.purpose {
             Purpose::Training(trainer) => trainer.final_codes(),
@@ -171,9 +185,10 @@ impl Run {
         observer(&Event::Judging { samples: problem.task.test.len(), starts: problem.experiment.eval.starts });
         let batch_shots = problem.experiment.link.batch_shots as usize;
         let mut runner = ShotRunner { client, log: Some(log), batch_shots, stop: stop.clone() };
-        let judged = evaluate(&mut runner, problem, &codes).await;
-        self.failed |= judged.is_err();
-        self.evaluation = judged?;
+        *judged = ShotCounts::default();
+        let verdict = evaluate(&mut runner, problem, &codes, judged).await;
+        self.failed |= verdict.is_err();
+        self.evaluation = verdict?;
         if let (None, Some(outcome)) = (&self.evaluation, &mut self.outcome) {
             outcome.reason = StopReason::Interrupted;
         }
@@ -185,15 +200,14 @@ impl Run {
     /// # Errors
     /// If the disk refuses.
     pub async fn close(self) -> Result<Report, RunError> {
-        let Self { prepared, client, folder, log, started, outcome, evaluation, failed, .. } = self;
+        let Self { prepared, client, folder, log, started, outcome, evaluation, judged, failed, .. } = self;
         let place = client.place().to_owned();
         let device = format!("{} {}", client.identity().model, client.identity().serial);
         let faults = client.faults();
         // Whatever happened: outputs safe, what was logged on disk.
         client.close().await;
         let logged = log.finish().await;
-        let mut counts = StopCounts::default();
-        let mut shots = evaluation.as_ref().map_or(0, |judged| u64::from(judged.evaluations));
+        let mut counts = StopCounts { shots: judged, ..StopCounts::default() };
         if let Purpose::Training(trainer) = &prepared.purpose {
             // Also of a run that was cut short: what was learnt until then is worth keeping.
             folder.write_final(&final_parameters(trainer, &prepared.problem.array))?;
@@ -204,7 +218,6 @@ impl Run {
                 shots: state.counts,
                 equilibria_logged: 0,
             };
-            shots = state.counts.shots;
         }
         let logged = logged?;
         counts.equilibria_logged = logged.equilibria;
@@ -221,7 +234,7 @@ impl Run {
             epochs: outcome.map_or(0, |outcome| outcome.epochs),
             end_utc: Utc::now().to_string(),
             wall_s,
-            shots,
+            shots: counts.shots.shots,
             counts,
         };
         let stop = (!failed).then_some(stop);
@@ -243,14 +256,16 @@ impl Run {
         if done.is_ok() {
             done = Box::pin(self.judge()).await;
         }
+        let faults = self.client.faults();
         let closed = Box::pin(self.close()).await;
-        let Err(source) = done else { return closed };
-        let kept = match closed {
-            Ok(_) if is_training => Kept::LogAndParameters,
-            Ok(_) => Kept::Log,
-            Err(error) => Kept::Part { why: error.to_string() },
+        let (kept, source) = match (done, closed) {
+            (Ok(()), Ok(report)) => return Ok(report),
+            (Ok(()), Err(source)) => (Kept::Part { why: "it could not be closed".to_owned() }, source),
+            (Err(source), Ok(_)) if is_training => (Kept::LogAndParameters, source),
+            (Err(source), Ok(_)) => (Kept::Log, source),
+            (Err(source), Err(error)) => (Kept::Part { why: error.to_string() }, source),
         };
-        Err(RunError::CutShort { folder, kept, source: Box::new(source) })
+        Err(RunError::CutShort { folder, kept, faults, source: Box::new(source) })
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     calibration::{Calibration, Codes},
+    counts::ShotCounts,
     device::ShotResult,
     draws::seed_for,
     folder::Stream,
@@ -46,6 +47,7 @@ pub struct Evaluation {
 }
 
 /// Commits the codes and judges the task's test samples from `eval.starts` kicks each. `None` if a stop was asked for.
+/// `counts`, empty at first, learns what was noticed in the shots, also in those before a stop.
 ///
 /// # Errors
 /// If the device or the log fails.
@@ -53,6 +55,7 @@ pub async fn evaluate(
     runner: &mut ShotRunner<'_>,
     problem: &Problem,
     codes: &Codes,
+    counts: &mut ShotCounts,
 ) -> Result<Option<Evaluation>, TrainError> {
     let Problem { experiment, array, task } = problem;
     let samples = &task.test;
@@ -81,9 +84,7 @@ pub async fn evaluate(
         let phases = outputs.of(result, 0);
         let flags = result.flags();
         let untrusted = flags.any(Flags::UNSETTLED.with(Flags::BASIN_CHANGED));
-        verdict.evaluations += 1;
-        verdict.unsettled += u32::from(flags.any(Flags::UNSETTLED));
-        verdict.basin_changed += u32::from(flags.any(Flags::BASIN_CHANGED));
+        counts.add(flags);
         verdict.right += u32::from(!untrusted && task.is_right(&phases, sample));
         distance += distance_of(&phases, &sample.targets_rad);
         if !untrusted && let Some(predicted) = task.prediction(&phases) {
@@ -91,6 +92,9 @@ pub async fn evaluate(
         }
     };
     let finished = runner.run(&plan, &orders, context, take, |_| {}).await?;
+    let count = |of: u64| u32::try_from(of).unwrap_or(u32::MAX);
+    verdict.evaluations = count(counts.shots);
+    (verdict.unsettled, verdict.basin_changed) = (count(counts.unsettled), count(counts.basin_changed));
     let evaluations = f64::from(verdict.evaluations.max(1));
     verdict.accuracy = f64::from(verdict.right) / evaluations;
     verdict.mean_distance = distance / evaluations;

@@ -54,10 +54,11 @@ impl Trainer {
         Ok(Self::over(problem, TrainerState::new(trained)))
     }
 
-    /// Goes on from a state that [`Self::state`] gave.
+    /// Goes on from a state that [`Self::state`] gave. That it is of the same seed, task and settings is for the caller to
+    /// know: here only its shape is looked at.
     ///
     /// # Errors
-    /// [`TrainError::OtherState`] if it is not one of this problem.
+    /// [`TrainError::OtherState`] if it does not fit the array or the way of training.
     pub fn resume(problem: Arc<Problem>, state: TrainerState) -> Result<Self, TrainError> {
         let graph = &problem.array.graph;
         let form = problem.experiment.train.optimiser.fields;
@@ -142,11 +143,15 @@ impl Trainer {
         self.outcome().unwrap_or(Outcome { reason: StopReason::Interrupted, epochs: *epochs, shots: counts.shots })
     }
 
-    /// Makes one optimiser step. `None` if a stop was asked for in it: then the state is as it was before.
+    /// Makes one optimiser step. `None` if training is over, or if a stop was asked for in it: then the state is as it was
+    /// before, and whoever makes the step again runs its shots under the same ids.
     ///
     /// # Errors
     /// If the device or the log fails, or nothing could be measured; the state is as it was before.
     pub async fn step(&mut self, runner: &mut ShotRunner<'_>) -> Result<Option<StepReport>, TrainError> {
+        if self.outcome().is_some() {
+            return Ok(None);
+        }
         let codes = self.codes_of_a_step();
         let Some(generation) = runner.commit(&codes).await? else { return Ok(None) };
         let orders = self.orders_of_a_step();

@@ -140,7 +140,7 @@ impl fmt::Display for TraceError {
                 f.write_str("it is a pcapng file; `editcap -F pcap IN OUT` makes a pcap of it")
             }
             Self::NotPcap { begins } if is_other_pcap(begins) => {
-                f.write_str("it is a pcap of another byte order or time unit than `--trace` writes")
+                f.write_str("it is a pcap of another byte order or time unit than recordings have")
             }
             Self::NotPcap { begins } => {
                 write!(f, "it is no pcap file (it begins with {begins:02x?}, not with [d4, c3, b2, a1])")
