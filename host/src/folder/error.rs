@@ -151,7 +151,7 @@ fn next_step(action: &str, kind: io::ErrorKind) -> &'static str {
     use std::io::ErrorKind;
     match (action, kind) {
         (_, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-            "free space on that disk and try again, or set `log.dir` to a folder on another one"
+            "free space on that disk and try again, or let the folder be made on another one (`log.dir`)"
         }
         ("read", ErrorKind::NotFound) => "check the path; a run that ended early does not have every file",
         ("read", _) => "check the disk and that you may read the file",

@@ -87,7 +87,7 @@ impl Faults {
         seed: DEFAULT_SEED,
     };
 
-    /// Whether nothing can go wrong.
+    /// Says if nothing can go wrong.
     pub fn is_none(&self) -> bool {
         self.rates().iter().all(|&rate| rate.is_nan() || rate <= 0.0)
     }
@@ -149,7 +149,7 @@ impl Faults {
     }
 }
 
-/// Why a text is no set of faults.
+/// Says why a text is no set of faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseFaultsError {

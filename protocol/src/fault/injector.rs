@@ -17,7 +17,7 @@ pub const BURST_US: u64 = 20_000;
 /// Most bytes that wait for the end of a stall; a frame beyond that is lost, and counted as such.
 pub const HELD_MAX: usize = 1 << 20;
 
-/// What names a fault's own stream of draws. The numbers must not change: they are part of what a seed means.
+/// Names a fault's own stream of draws. The numbers must not change: they are part of what a seed means.
 #[derive(Clone, Copy)]
 enum Fault {
     BitError = 0,
@@ -31,7 +31,7 @@ enum Fault {
     Disconnect = 8,
 }
 
-/// How many faults an injector has done so far.
+/// Counts the faults that an injector has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct FaultCounts {
@@ -172,7 +172,7 @@ impl FaultInjector {
         Some(earliest.max(self.stalled_until_us.unwrap_or(0)))
     }
 
-    /// Whether a `disconnect` has cut the line. The caller is to cut its connection, and the other direction with it.
+    /// Says if a `disconnect` has cut the line. The caller is to cut its connection, and the other direction with it.
     pub fn is_cut(&self) -> bool {
         self.cut
     }
@@ -185,7 +185,7 @@ impl FaultInjector {
         self.cut = false;
     }
 
-    /// What was done so far, over all connections.
+    /// Counts what was done so far, over all connections.
     pub fn counts(&self) -> FaultCounts {
         self.counts
     }

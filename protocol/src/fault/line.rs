@@ -79,7 +79,7 @@ impl Line {
         }
     }
 
-    /// What the injector lets go at that time starts its way.
+    /// Starts on its way what the injector lets go at that time.
     fn release(&mut self, at_us: u64) {
         let mut piece = Vec::new();
         if self.injector.pull(at_us, &mut piece) == 0 {
@@ -109,7 +109,7 @@ impl Line {
         self.under_way.pop_front_if(|(at_us, _)| *at_us <= now_us).map(|(_, piece)| piece)
     }
 
-    /// Whether a `disconnect` has cut the line.
+    /// Says if a `disconnect` has cut the line.
     pub fn is_cut(&self) -> bool {
         self.injector.is_cut()
     }
@@ -121,7 +121,7 @@ impl Line {
         self.busy_until_us = 0;
     }
 
-    /// What went wrong so far.
+    /// Counts what went wrong so far.
     pub fn faults(&self) -> FaultCounts {
         self.injector.counts()
     }

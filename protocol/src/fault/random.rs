@@ -48,7 +48,7 @@ impl Random {
         (self.next() >> 56) as u8
     }
 
-    /// How many bits pass between two errors, if each bit is hit with probability `p` > 0 by itself. Saturates.
+    /// Draws how many bits pass between two errors, if each bit is hit with probability `p` > 0 by itself. Saturates.
     pub fn gap(&mut self, p: f64) -> usize {
         // In (0, 1]. `libm`, because the logarithm of the platform may differ in the last place.
         let u = ((self.next() >> 11) as f64 + 1.0) / (1_u64 << 53) as f64;

@@ -63,7 +63,7 @@ impl Stream {
         }
     }
 
-    /// What is new of a piece that begins at `next` or before.
+    /// Returns what is new of a piece that begins at `next` or before.
     fn append(&mut self, seq: u32, payload: &[u8]) {
         let known = self.next.wrapping_sub(seq) as usize;
         let new = payload.get(known..).unwrap_or_default();

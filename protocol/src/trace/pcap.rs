@@ -101,7 +101,7 @@ pub struct Record {
     pub bytes: Vec<u8>,
 }
 
-/// Why a capture file cannot be read (on).
+/// Says why a capture file cannot be read (on).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TraceError {

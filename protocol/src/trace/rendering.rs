@@ -12,7 +12,7 @@ use crate::{
 /// Bytes of the payload (or of a damaged frame) that are shown.
 const PREVIEW: usize = 12;
 
-/// Why a frame is none.
+/// Says why a frame is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum BadFrame {
@@ -41,7 +41,7 @@ impl BadFrame {
     }
 }
 
-/// What is between the ends of two frames.
+/// Holds what is between the ends of two frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// A frame.
