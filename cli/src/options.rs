@@ -60,7 +60,7 @@ impl Place {
 /// Returns the faults that were put on the line of a run that was cut short.
 pub fn faults_of(error: &RunError) -> Option<&[FaultCounts; 2]> {
     match error {
-        RunError::CutShort { faults, .. } => faults.as_ref(),
+        RunError::CutShort { faults, .. } => faults.as_deref(),
         _ => None,
     }
 }

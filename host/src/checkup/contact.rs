@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Port,
-    device::DeviceError,
+    device::{DeviceError, WHY_SILENCE},
     error::{Action, ErrorKind},
 };
 
@@ -140,7 +140,7 @@ fn of_silence(heard: Heard<'_>, path: Option<&Path>, baud: u32) -> Finding {
             "check that the address is that of a device, and that the device runs"
         };
         let found = format!("silence: nothing came within {waited:?}");
-        return Finding::failed(EXCHANGE, found, "a device answers within milliseconds", next);
+        return Finding::failed(EXCHANGE, found, WHY_SILENCE, next);
     }
     if echoed > 0 {
         return Finding::failed(

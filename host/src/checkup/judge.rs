@@ -12,7 +12,7 @@ use super::{
     trips::{Quantiles, Trip, clock_rate},
 };
 use crate::{
-    device::{DeviceError, Identity, LinkFigures, boot_in_words, state_in_words},
+    device::{DeviceError, Identity, LinkFigures, WHY_OTHER_DEVICE, WHY_WIRING, boot_in_words, state_in_words},
     error::Action,
 };
 
@@ -72,7 +72,7 @@ pub(super) fn serial_number(subject: &Subject<'_>, theirs: &str) -> Finding {
         Some((file, Some(ours))) if ours != theirs => Finding::failed(
             check,
             format!("the device is `{theirs}`, {file} wants `{ours}`"),
-            "codes and calibration of one table are wrong for another",
+            WHY_OTHER_DEVICE,
             format!("connect `{ours}`, or write serial_number = \"{theirs}\" in [device] of {file}"),
         ),
         Some((file, Some(_))) => Finding::ok(check, format!("`{theirs}`, as {file} wants it")),
@@ -103,7 +103,7 @@ pub(super) fn wiring(subject: &Subject<'_>, theirs: u64, limits: &Limits) -> Fin
             "the device says {theirs:016x} ({theirs_is}), rig `{}` says {ours:016x} ({})",
             wanted.rig, wanted.array
         ),
-        "codes would reach the wrong couplings",
+        WHY_WIRING,
         if same_size {
             format!("the sizes agree: compare converters (bits, ranges), offsets and the order of terminals in {file}")
         } else {

@@ -14,6 +14,7 @@ use crate::device::{Client, DeviceError};
 
 /// Most codes that are staged at once: whatever a device says it has, no more memory than this is taken for it.
 const CODES_MAX: usize = 1 << 24;
+
 /// Measures. `says` is told what comes next. After shots the outputs are safe, whatever happened; without any, nothing
 /// on the device has changed.
 ///

@@ -5,6 +5,13 @@ use xyloop_protocol::message::{Reason, Refusal};
 use super::error::DeviceError;
 use crate::error::{Action, Advice};
 
+/// Why another wiring is refused; the doctor says the same of a rig file that describes another array.
+pub(crate) const WHY_WIRING: &str = "codes would reach the wrong couplings";
+/// Why another serial number is refused; the doctor says the same.
+pub(crate) const WHY_OTHER_DEVICE: &str = "codes and calibration of one table are wrong for another";
+/// Why a silent port is no device; the doctor says the same.
+pub(crate) const WHY_SILENCE: &str = "a device answers within milliseconds";
+
 impl DeviceError {
     /// Says why it matters or where it comes from, and what is to be done.
     #[expect(clippy::too_many_lines, reason = "one arm for every error")]
@@ -45,10 +52,9 @@ impl DeviceError {
             ),
             #[cfg(feature = "embedded")]
             Self::Embedded(error) => of_simulated(error),
-            Self::NotADevice { .. } => Advice::new(
-                "a device answers within milliseconds",
-                "check the port, the device's power and the baud rate (`device.serial.baud`)",
-            ),
+            Self::NotADevice { .. } => {
+                Advice::new(WHY_SILENCE, "check the port, the device's power and the baud rate (`device.serial.baud`)")
+            }
             Self::TurnedAway { .. } => Advice::new(
                 "it is in use by another host, or it is not an xyloop device",
                 "end the other host's run and try again",
@@ -62,12 +68,12 @@ impl DeviceError {
                 "flash firmware built from the same release as this program",
             ),
             Self::Wiring { place, .. } => Advice::new(
-                "codes would reach the wrong couplings",
+                WHY_WIRING,
                 "give the rig file that describes this device (geometry, size, terminals, converter bits and ranges)",
             )
             .with(Action::ShowDevice { place: place.clone() }),
             Self::OtherDevice { .. } => Advice::new(
-                "codes and calibration of one table are wrong for another",
+                WHY_OTHER_DEVICE,
                 "connect that one, or say which one is meant with `device.serial_number` in the rig file",
             ),
             Self::TakenOver { .. } => Advice::new(

@@ -56,6 +56,7 @@ mod stop;
 mod transport;
 mod words;
 
+pub(crate) use advice::{WHY_OTHER_DEVICE, WHY_SILENCE, WHY_WIRING};
 pub use batch::Batch;
 pub use client::Client;
 pub use contrast::Sums;

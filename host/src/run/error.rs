@@ -54,7 +54,7 @@ pub enum RunError {
         /// What of it was kept.
         kept: Kept,
         /// The faults that were put on the line on purpose, to the device and to the host, if any were asked for.
-        faults: Option<[FaultCounts; 2]>,
+        faults: Option<Box<[FaultCounts; 2]>>,
         /// Why.
         source: Box<RunError>,
     },

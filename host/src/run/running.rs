@@ -256,7 +256,7 @@ impl Run {
         if done.is_ok() {
             done = Box::pin(self.judge()).await;
         }
-        let faults = self.client.faults();
+        let faults = self.client.faults().map(Box::new);
         let closed = Box::pin(self.close()).await;
         let (kept, source) = match (done, closed) {
             (Ok(()), Ok(report)) => return Ok(report),

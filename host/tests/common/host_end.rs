@@ -25,7 +25,7 @@ impl Opener for VirtualRig {
         } else {
             world.cable.open();
             let connection = world.cable.connection();
-            let end = HostEnd { bench: self.clone(), connection, sleeps: [None, None], rest: Vec::new(), taken: 0 };
+            let end = HostEnd { rig: self.clone(), connection, sleeps: [None, None], rest: Vec::new(), taken: 0 };
             Ok(Transport::over(end, PLACE, None))
         };
         Box::pin(std::future::ready(opened))
@@ -33,7 +33,7 @@ impl Opener for VirtualRig {
 }
 
 struct HostEnd {
-    bench: VirtualRig,
+    rig: VirtualRig,
     /// Dead as soon as the line has another one.
     connection: u64,
     /// What reading and what writing wait for.
@@ -46,9 +46,9 @@ struct HostEnd {
 impl HostEnd {
     /// Whether that time of the line's clock is still to come; we are woken then, or when something happens to the line.
     fn waits(&mut self, which: usize, at_us: Option<u64>, cx: &mut Context<'_>) -> bool {
-        self.bench.shared.lock().cable.wait_at_the_host(cx.waker());
+        self.rig.shared.lock().cable.wait_at_the_host(cx.waker());
         let Some(at_us) = at_us else { return true };
-        let mut sleep = Box::pin(sleep_until(self.bench.shared.at(at_us)));
+        let mut sleep = Box::pin(sleep_until(self.rig.shared.at(at_us)));
         let pending = sleep.as_mut().poll(cx).is_pending();
         self.sleeps[which] = Some(sleep);
         pending
@@ -56,8 +56,8 @@ impl HostEnd {
 }
 
 /// The line, while the connection is.
-fn open_line(bench: &VirtualRig, connection: u64) -> Option<MutexGuard<'_, World>> {
-    Some(bench.shared.lock()).filter(|world| world.cable.carries(connection))
+fn open_line(rig: &VirtualRig, connection: u64) -> Option<MutexGuard<'_, World>> {
+    Some(rig.shared.lock()).filter(|world| world.cable.carries(connection))
 }
 
 impl AsyncRead for HostEnd {
@@ -70,15 +70,15 @@ impl AsyncRead for HostEnd {
                 self.taken += length;
                 return Poll::Ready(Ok(()));
             }
-            let now_us = self.bench.shared.now_us();
+            let now_us = self.rig.shared.now_us();
             let (piece, next_us) = {
-                let Some(mut world) = open_line(&self.bench, self.connection) else { return Poll::Ready(Ok(())) };
+                let Some(mut world) = open_line(&self.rig, self.connection) else { return Poll::Ready(Ok(())) };
                 (world.cable.take(Role::Device, now_us), world.cable.next_arrival_us(Role::Device))
             };
             if let Some(piece) = piece {
                 (self.rest, self.taken) = (piece, 0);
                 // There may be a cut in it.
-                self.bench.shared.changed.notify_one();
+                self.rig.shared.changed.notify_one();
             } else if self.waits(0, next_us, cx) {
                 return Poll::Pending;
             }
@@ -89,16 +89,16 @@ impl AsyncRead for HostEnd {
 impl AsyncWrite for HostEnd {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            let now_us = self.bench.shared.now_us();
+            let now_us = self.rig.shared.now_us();
             let writable_us = {
-                let Some(mut world) = open_line(&self.bench, self.connection) else {
+                let Some(mut world) = open_line(&self.rig, self.connection) else {
                     return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
                 };
                 let writable_us = world.cable.writable_at_us(Role::Host);
                 if writable_us <= now_us {
                     world.cable.write(Role::Host, now_us, bytes);
                     drop(world);
-                    self.bench.shared.changed.notify_one();
+                    self.rig.shared.changed.notify_one();
                     return Poll::Ready(Ok(bytes.len()));
                 }
                 writable_us

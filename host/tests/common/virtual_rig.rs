@@ -23,7 +23,7 @@ use super::{
 };
 
 /// What the line is called in messages.
-pub const PLACE: &str = "bench";
+pub const PLACE: &str = "rig";
 
 /// What both ends and the test have in common.
 pub struct Shared {
