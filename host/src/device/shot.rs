@@ -5,7 +5,7 @@ use xyloop_protocol::units::{Flags, ShotId, Turn};
 /// Orders one shot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShotOrder {
-    /// Its name; ascending over all batches of a [`Client`].
+    /// Its name; ascending over all batches of a [`Client`](super::Client).
     pub id: ShotId,
     /// Every β with the other sign.
     pub flip: bool,
