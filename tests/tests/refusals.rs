@@ -33,7 +33,7 @@ fn wrong_settings() {
         ("train.epochs_max=-1", &["`train.epochs_max`", "whole number"]),
         ("train.nudge.cost=logg", &["\"logg\"", "did you mean \"log\"?"]),
         // What would falsify the result.
-        ("read.what=outputs", &["cannot be trained with", "xyloop eval"]),
+        ("read.what=outputs", &["cannot be trained with", "phases", "contrast"]),
         ("start.policy=keep", &["no setting any more", "kick"]),
         // The lattice.
         ("rig.lattice.outputs=[[5, 0]]", &["row 5 of output [5, 0]", "rows are 0..=4", "5 rows by 5 columns"]),

@@ -87,7 +87,7 @@ async fn a_device_that_another_host_took_over_is_left_to_it() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let error = script(&mut client, &mut Vec::new()).await.unwrap_err();
     assert!(matches!(error, DeviceError::TakenOver { .. }), "{error}");
-    assert!(error.to_string().contains("another host took bench over"), "{error}");
+    assert!(error.to_string().contains("another host took rig over"), "{error}");
     assert_eq!(bench.opened(), 1);
     // The other host's session is the one in force.
     let length = other.transmit(2_000_000, &mut buffer);
