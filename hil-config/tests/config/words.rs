@@ -96,7 +96,7 @@ fn bad_overrides_name_themselves() {
 fn serial_numbers_that_no_device_can_have() {
     for serial in [String::new(), "x".repeat(65)] {
         let set = format!("rig.device.serial_number=\"{serial}\"");
-        let words = ["`device.serial_number` has", "allowed are 1 to 64", "xyloop device info"];
+        let words = ["`device.serial_number` has", "allowed are 1 to 64", "the device says it with its identity"];
         says(&with_sets(&[&set]), &words);
     }
 }
