@@ -5,7 +5,7 @@
 //! use xyloop::{config, device::StopFlag, run::{Event, Prepared}};
 //!
 //! # async fn train() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = config::load("hil-config/xor.toml".as_ref(), &[])?;
+//! let config = config::load("hil-config/xor.toml", &[])?;
 //! let observer = Arc::new(|event: &Event| println!("{event:?}"));
 //! let run = Prepared::training(config)?.connect(None, observer, StopFlag::default()).await?;
 //! let report = run.carry_out().await?;
