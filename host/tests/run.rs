@@ -118,6 +118,19 @@ async fn a_stop_between_two_epochs_ends_cleanly_and_nothing_is_judged() {
     assert!(report.folder.read_final().is_ok());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_after_the_last_epoch_leaves_the_run_interrupted_and_unjudged() {
+    let parent = tempfile::tempdir().unwrap();
+    let stop = StopFlag::default();
+    let mut run = prepared(parent.path(), &[]).connect(None, unobserved(), stop.clone()).await.unwrap();
+    run.train().await.unwrap();
+    stop.set();
+    run.judge().await.unwrap();
+    let report = run.close().await.unwrap();
+    assert_eq!(report.stop.unwrap().reason, StopReason::Interrupted);
+    assert!(report.evaluation.is_none());
+}
+
 /// Opens nothing: as if the device were gone for good and another one in its place.
 struct Gone;
 

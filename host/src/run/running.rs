@@ -173,7 +173,11 @@ impl Run {
     /// # Errors
     /// If the device or the log fails for good. The run is still to be closed.
     pub async fn judge(&mut self) -> Result<(), RunError> {
-        if self.stop.is_set() || self.outcome.is_some_and(|outcome| outcome.reason == StopReason::Interrupted) {
+        if self.stop.is_set() {
+            // Also a training that was just solved is interrupted: nobody has judged it.
+            if let Some(outcome) = &mut self.outcome {
+                outcome.reason = StopReason::Interrupted;
+            }
             return Ok(());
         }
         let Self { prepared, client, log, observer, stop, judged, .. } = self;
@@ -207,10 +211,11 @@ impl Run {
         // Whatever happened: outputs safe, what was logged on disk.
         client.close().await;
         let logged = log.finish().await;
+        let mut kept = Ok(());
         let mut counts = StopCounts { shots: judged, ..StopCounts::default() };
         if let Purpose::Training(trainer) = &prepared.purpose {
             // Also of a run that was cut short: what was learnt until then is worth keeping.
-            folder.write_final(&final_parameters(trainer, &prepared.problem.array))?;
+            kept = folder.write_final(&final_parameters(trainer, &prepared.problem.array));
             let state = trainer.state();
             counts = StopCounts {
                 steps: state.steps.into(),
@@ -220,6 +225,7 @@ impl Run {
             };
         }
         let logged = logged?;
+        kept?;
         counts.equilibria_logged = logged.equilibria;
         if let Some(evaluation) = &evaluation {
             folder.write_evaluation(evaluation)?;

@@ -14,7 +14,7 @@ use super::{
     shots::Order,
 };
 use crate::{
-    config::{Cost, Nudge, NudgeMode},
+    config::{Cost, Nudge},
     counts::ShotCounts,
     device::{ShotResult, Sums},
 };
@@ -42,8 +42,14 @@ pub(super) struct Measured {
 
 impl<'m> Measurement<'m> {
     /// Holds nothing yet. `beta` is the nudge strength that the converters make, `in_force` what the codes on the device
-    /// stand for, `roles` says what each equilibrium of a shot is.
-    pub fn new(problem: &'m Problem, read_out: ReadOut, roles: &'m [Role], beta: f64, in_force: Parameters) -> Self {
+    /// stand for if the model is asked for the gradient, `roles` says what each equilibrium of a shot is.
+    pub fn new(
+        problem: &'m Problem,
+        read_out: ReadOut,
+        roles: &'m [Role],
+        beta: f64,
+        in_force: Option<Parameters>,
+    ) -> Self {
         let (graph, settings) = (&problem.array.graph, &problem.experiment.train);
         let mode = settings.nudge.mode;
         Self {
@@ -54,8 +60,7 @@ impl<'m> Measurement<'m> {
             judged: Judged::default(),
             contrast: Accumulator::new(graph, &settings.guard, mode, beta, roles),
             sums_on_device: read_out == ReadOut::Contrast,
-            responses: (mode == NudgeMode::LinearResponse)
-                .then(|| Responses::new(graph, in_force, &settings.nudge, &settings.guard)),
+            responses: in_force.map(|model| Responses::new(graph, model, &settings.nudge, &settings.guard)),
         }
     }
 

@@ -163,7 +163,8 @@ impl Trainer {
         let epoch = self.state.epochs + 1;
         let context =
             Context { epoch, step: self.state.steps, stream: Stream::Train, roles: &self.roles, beta: self.beta };
-        let in_force = self.calibration.decode(&codes);
+        let asks_the_model = settings.nudge.mode == NudgeMode::LinearResponse;
+        let in_force = asks_the_model.then(|| self.calibration.decode(&codes));
         let mut measurement = Measurement::new(&self.problem, plan.read_out, &self.roles, self.beta, in_force);
         let mut sums = Vec::new();
         let take = |order: &Order, result: &_| measurement.take(order, result);
